@@ -1,0 +1,1 @@
+"""kraut and kubectl-kraut: the human's way in."""

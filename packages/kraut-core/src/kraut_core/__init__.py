@@ -1,0 +1,1 @@
+"""kraut's shared model library: resources, CRDs, contracts and plumbing."""
