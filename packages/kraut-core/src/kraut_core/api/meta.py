@@ -1,0 +1,127 @@
+"""What every kraut resource has: the wire format, metadata, conditions and references."""
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+GROUP = "kraut.dev"
+VERSION = "v1alpha1"
+API_VERSION: Final = "kraut.dev/v1alpha1"
+
+REQUESTED_AT = f"{GROUP}/requested-at"
+"""Annotation: reconcile, or retry, now. Value: any string that differs from the last one handled; by habit an RFC 3339 time."""
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+"""A moment as Kubernetes' metav1.Time: RFC 3339, UTC, whole seconds."""
+
+
+class WireModel(BaseModel):
+    """camelCase on the wire, snake_case in Python; unknown fields are refused, as ``fieldValidation=Strict`` does."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class ObservedModel(WireModel):
+    """What kraut itself wrote: a newer version's fields are ignored rather than refused, so that a downgrade can read it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ObjectMeta(ObservedModel):
+    """The part of metav1.ObjectMeta that kraut reads; everything else passes by unseen and unwritten."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    finalizers: list[str] = Field(default_factory=list)
+
+
+class Condition(ObservedModel):
+    """metav1.Condition: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#Condition."""
+
+    type: str = Field(
+        max_length=316, pattern=r"^[A-Z][A-Za-z0-9]*$", description="The aspect of the object, in CamelCase."
+    )
+    status: Literal["True", "False", "Unknown"] = Field(description="One of True, False, Unknown.")
+    observed_generation: int = Field(
+        default=0, ge=0, description="The metadata.generation that the condition was set for."
+    )
+    last_transition_time: Time = Field(description="When the status last changed.")
+    reason: str = Field(
+        min_length=1,
+        max_length=1024,
+        pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        description="A constant in CamelCase.",
+    )
+    message: str = Field(max_length=32768, description="A sentence for a person.")
+
+
+class LocalObjectReference(WireModel):
+    """An object of a known kind in the same namespace."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        description="Name of the object, in the namespace of the one that refers to it.",
+    )
+
+
+class ObservedReference(ObservedModel):
+    """A referenced object as it was when the status was written; the operator dispatches when it has changed since."""
+
+    kind: str = Field(max_length=63, description="Kind of the referenced object.")
+    name: str = Field(max_length=253, description="Name of the referenced object, in the same namespace.")
+    uid: str = Field(default="", max_length=64, description="uid of the object seen; empty when there was none.")
+    version: str = Field(
+        default="",
+        max_length=64,
+        description="What stands for its content: the resourceVersion of a Secret, the generation of a kraut resource; empty when there was none.",
+    )
+
+
+class ReconcileStatus(ObservedModel):
+    """What the status of every kraut kind has; the operator reads nothing else of a status."""
+
+    observed_generation: int = Field(default=0, ge=0, description="The metadata.generation that this status answers.")
+    last_handled_request: str = Field(
+        default="", max_length=256, description=f"The last value of the annotation {REQUESTED_AT} that was acted on."
+    )
+    observed_references: list[ObservedReference] = Field(
+        default_factory=list, max_length=64, description="Referenced objects as they were when this status was written."
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Ready always; Reconciling and Stalled only while True (kstatus).",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+
+
+SpecT = TypeVar("SpecT", bound=WireModel)
+StatusT = TypeVar("StatusT", bound=ObservedModel)
+
+
+class Resource(ObservedModel, Generic[SpecT, StatusT]):
+    """A namespaced object of kraut's group. ``kind`` is fixed per class; ``status`` is absent until kraut first wrote it."""
+
+    KIND: ClassVar[str]
+
+    api_version: Literal["kraut.dev/v1alpha1"] = API_VERSION
+    kind: str
+    metadata: ObjectMeta
+    spec: SpecT
+    status: StatusT | None = None

@@ -1,0 +1,1 @@
+"""What two processes agree on: names, ids and messages. Imports no network and no temporalio."""
