@@ -1,0 +1,85 @@
+"""What HostWorkflow and its activities say to each other.
+
+These models stand in workflow histories: fields are added with defaults, never renamed or removed, so that the histories
+of the last release replay. They carry no secret.
+"""
+
+from typing import Literal
+
+from kraut_core.api.maintenance import UpdatePolicy
+from kraut_core.api.meta import ObservedModel
+from kraut_core.api.v1alpha1.host import OperationType
+
+
+class HostName(ObservedModel):
+    """Which Host, of which home cluster."""
+
+    home: str
+    namespace: str
+    name: str
+
+
+class OperationOrder(ObservedModel):
+    """An operation as it was decided; all its attempts say the same."""
+
+    id: str
+    type: OperationType
+    fencing_token: int
+    boot_id: str
+    updates: UpdatePolicy = "None"
+    deadline_seconds: float = 600.0
+    """Reboot: how long the host has to come back. Others: how long it may be out of reach before the outcome is unknown."""
+
+
+class AssessInput(ObservedModel):
+    """Ask for the next step of a host."""
+
+    host: HostName
+    site: str
+    operation_id: str
+    """Minted by the workflow for the operation that this assessment may decide; so it is in history before anything starts."""
+    in_flight: str = ""
+    """Id of the operation that an activity of this workflow is busy with now."""
+    attempt: int = 0
+    """How many assessments in a row found something that time may heal."""
+
+
+class Assessment(ObservedModel):
+    """The next step of a host, decided from what is."""
+
+    outcome: Literal["Gone", "OtherSite", "Operate", "Wait", "Rest"]
+    site: str = ""
+    operation: OperationOrder | None = None
+    recheck_seconds: float = 0.0
+    healing: bool = False
+    """Something is wrong that time may heal."""
+    reason: str = ""
+    """Why, as a condition's reason; for people who read the history."""
+
+
+class RunOperationInput(ObservedModel):
+    """Start the operation, or attach to it, and stay until its end is known."""
+
+    host: HostName
+    order: OperationOrder
+
+
+class OperationReport(ObservedModel):
+    """How staying with an operation ended. The host itself is asked again before anything is concluded from it."""
+
+    state: Literal["Ended", "Unknown", "Refused"]
+    message: str = ""
+
+
+class SweepInput(ObservedModel):
+    """Wake every object of a kind once, spread over ``spread_seconds``."""
+
+    home: str
+    kind: str
+    spread_seconds: float
+
+
+class SweepReport(ObservedModel):
+    """How many objects were woken."""
+
+    woken: int

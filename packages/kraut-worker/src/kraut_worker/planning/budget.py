@@ -1,0 +1,84 @@
+"""How many hosts that share an UpgradePolicy may be disrupted at once (pure).
+
+U6: before a host is disrupted, hosts unavailable for any reason + 1 <= maxUnavailable. The answer is made safe by
+writing the reservation under the resourceVersion of the policy that was read: of two who count at the same moment, one
+is refused and counts again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from kraut_core.api.conditions import READY, is_true
+from kraut_core.api.v1alpha1.host import Host
+from kraut_core.api.v1alpha1.upgradepolicy import IntOrPercent, Reservation, UpgradePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The host may be disrupted; ``reservations`` is what the policy's status must say for that to be true."""
+
+    reservations: tuple[Reservation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The host must wait; ``message`` says for whom."""
+
+    message: str
+
+
+def reserve(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime) -> Granted | Denied:
+    """Ask for a place for ``host`` among ``sharing``, all hosts that refer to ``policy`` (``host`` included)."""
+    held = live_reservations(policy, sharing)
+    if any(reservation.uid == host.metadata.uid for reservation in held):
+        return Granted(held)
+    budget = max_unavailable(policy.spec.rolling_update.max_unavailable, len(sharing))
+    unavailable = unavailable_names(sharing, held, but=host.metadata.uid)
+    if len(unavailable) + 1 > budget:
+        return Denied(_why(policy.metadata.name, budget, unavailable))
+    mine = Reservation(kind=host.kind, name=host.metadata.name, uid=host.metadata.uid, since=now)
+    return Granted((*held, mine))
+
+
+def release(policy: UpgradePolicy, sharing: Sequence[Host], uid: str) -> tuple[Reservation, ...] | None:
+    """The reservations without that of ``uid``; None when nothing changes."""
+    held = tuple(policy.status.reservations) if policy.status else ()
+    kept = tuple(reservation for reservation in live_reservations(policy, sharing) if reservation.uid != uid)
+    return None if kept == held else kept
+
+
+def live_reservations(policy: UpgradePolicy, sharing: Iterable[Host]) -> tuple[Reservation, ...]:
+    """Reservations of hosts that still exist and still share the policy; others died with their holder."""
+    alive = {host.metadata.uid for host in sharing}
+    held = policy.status.reservations if policy.status else []
+    return tuple(reservation for reservation in held if reservation.uid in alive)
+
+
+def max_unavailable(value: IntOrPercent, total: int) -> int:
+    """The budget as a count: a percentage is rounded down but never below 1, unless it is 0%."""
+    if isinstance(value, int):
+        return value
+    percent = int(value.removesuffix("%"))
+    return max(1, total * percent // 100) if percent else 0
+
+
+def unavailable_names(sharing: Iterable[Host], held: Iterable[Reservation], *, but: str) -> list[str]:
+    """Names of the hosts that are unavailable or may become so at any moment, without the one of uid ``but``."""
+    reserved = {reservation.uid for reservation in held}
+    return sorted(
+        host.metadata.name
+        for host in sharing
+        if host.metadata.uid != but and (host.metadata.uid in reserved or not _available(host))
+    )
+
+
+def _available(host: Host) -> bool:
+    return host.status is not None and is_true(host.status.conditions, READY)
+
+
+def _why(policy: str, budget: int, unavailable: Sequence[str]) -> str:
+    if budget == 0:
+        return f"UpgradePolicy {policy} allows no host to be unavailable (maxUnavailable 0): raise it to let work start"
+    shown = ", ".join(unavailable[:5]) + (f" and {len(unavailable) - 5} more" if len(unavailable) > 5 else "")
+    return f"UpgradePolicy {policy} allows {budget} unavailable; waiting for {shown}"
