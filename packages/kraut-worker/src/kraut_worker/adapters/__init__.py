@@ -1,0 +1,1 @@
+"""The outside world: everything here implements a protocol of kraut_worker.ports."""

@@ -1,0 +1,1 @@
+"""SSH by asyncssh: ``SshConnector`` is the HostConnector of the worker."""

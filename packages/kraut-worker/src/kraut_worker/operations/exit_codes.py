@@ -1,0 +1,67 @@
+"""The exit codes of kraut's own operations, and what they mean to a person."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of an operation's script. Anything else is unexpected; 128 + n is signal n."""
+
+    OK = 0
+    LOCK_TIMEOUT = 10
+    REPOSITORY_UNREACHABLE = 11
+    PACKAGE_FAILED = 12
+    NO_SPACE = 13
+    READ_ONLY = 14
+    REPAIR_FAILED = 15
+    UNRESOLVABLE = 16
+    REBOOT_REFUSED = 17
+    HOST_LOCKED = 75
+
+
+_MEANING: dict[ExitCode, tuple[str, str]] = {
+    ExitCode.OK: ("Succeeded", "it succeeded"),
+    ExitCode.LOCK_TIMEOUT: (
+        "PackageLockTimeout",
+        "another program held apt's or dpkg's lock for more than 5 minutes; nothing was changed",
+    ),
+    ExitCode.REPOSITORY_UNREACHABLE: (
+        "RepositoryUnreachable",
+        "a package repository of the host could not be read; make it reachable, or correct the host's apt sources",
+    ),
+    ExitCode.PACKAGE_FAILED: (
+        "PackageFailed",
+        "a package failed to unpack or configure; the operation's output names it",
+    ),
+    ExitCode.NO_SPACE: ("NoSpace", "a file system of the host is full; free some space"),
+    ExitCode.READ_ONLY: (
+        "ReadOnlyFileSystem",
+        "a file system that packages are installed to is read-only; nothing was changed",
+    ),
+    ExitCode.REPAIR_FAILED: (
+        "PackageRepairFailed",
+        "the package database was left broken by an earlier run and `dpkg --configure -a` could not repair it",
+    ),
+    ExitCode.UNRESOLVABLE: (
+        "PackagesUnresolvable",
+        "apt found no way to install the updates without removing packages",
+    ),
+    ExitCode.REBOOT_REFUSED: ("RebootRefused", "systemd refused to reboot"),
+    ExitCode.HOST_LOCKED: ("HostLocked", "another of kraut's operations held the host's lock"),
+}
+
+
+def describe_exit(code: int) -> tuple[str, str]:
+    """The condition reason and the sentence (lower case, no full stop) for an exit code.
+
+    >>> describe_exit(13)
+    ('NoSpace', 'a file system of the host is full; free some space')
+    >>> describe_exit(137)
+    ('OperationKilled', 'it was ended by signal 9')
+    """
+    try:
+        return _MEANING[ExitCode(code)]
+    except ValueError:
+        pass
+    if code > 128:
+        return "OperationKilled", f"it was ended by signal {code - 128}"
+    return "OperationFailed", f"it ended with exit code {code}; the operation's output says why"
