@@ -1,0 +1,1 @@
+"""The connection to Temporal (extra ``temporal``): converter, encryption, TLS."""
