@@ -1,0 +1,110 @@
+"""Exit codes, and how an error becomes one.
+
+====  =======================================================================
+code  meaning
+====  =======================================================================
+0     done
+1     error
+2     usage: the command line itself is wrong (click's own code for it)
+3     not ready, or timed out waiting for it
+4     blocked by a policy, a gate or a window
+====  =======================================================================
+"""
+
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, Final
+
+import click
+
+from kraut_core.errors import ForbiddenError, KrautError, PermanentError, TransientError
+
+OK: Final = 0
+ERROR: Final = 1
+USAGE: Final = 2
+NOT_READY: Final = 3
+BLOCKED: Final = 4
+
+DEBUG: Final = "kraut_cli.debug"
+"""Key in ``click.Context.meta``: whether ``--debug`` was given."""
+
+_DENIED_BY_POLICY: Final = re.compile(r"ValidatingAdmissionPolicy|admission webhook .* denied|exceeded quota")
+"""How the API server says that not RBAC but a policy of the cluster refused an object."""
+
+
+class NotReadyError(TransientError):
+    """What was asked for is not so (yet), or was not so before the time was over."""
+
+    default_reason = "NotReady"
+
+
+class BlockedError(PermanentError):
+    """A policy, a gate or a window forbids it now."""
+
+    default_reason = "Blocked"
+
+
+class CommandError(click.ClickException):
+    """A failure that ends the program: one sentence on stderr and exit code 1."""
+
+    exit_code = ERROR
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write it to stderr, with the traceback in front when ``--debug`` was given."""
+        context = click.get_current_context(silent=True)
+        if self.__cause__ is not None and context is not None and context.meta.get(DEBUG):
+            click.echo("".join(traceback.format_exception(self.__cause__)), err=True, nl=False)
+        click.echo(f"error: {self.message}", file=file, err=file is None)
+
+
+class NotReadyFailure(CommandError):
+    """Exit code 3."""
+
+    exit_code = NOT_READY
+
+
+class BlockedFailure(CommandError):
+    """Exit code 4."""
+
+    exit_code = BLOCKED
+
+
+def failure_of(error: KrautError) -> CommandError:
+    """The error as the end of the program."""
+    if isinstance(error, NotReadyError):
+        return NotReadyFailure(str(error))
+    if isinstance(error, BlockedError):
+        return BlockedFailure(str(error))
+    if isinstance(error, ForbiddenError) and _DENIED_BY_POLICY.search(str(error)):
+        return BlockedFailure(str(error))
+    return CommandError(str(error))
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn whatever is raised inside into a CommandError; click's own exceptions pass.
+
+    A traceback is no answer to a person, and a defect must not look like their mistake.
+    """
+    try:
+        yield
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except KrautError as error:
+        raise failure_of(error) from error
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise CommandError(_of_system(error)) from error
+    except Exception as error:
+        raise CommandError(
+            f"kraut met something it did not expect: {type(error).__name__}: {error}. "
+            "This is a defect of kraut; run the command again with --debug and report what it prints."
+        ) from error
+
+
+def _of_system(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

@@ -1,0 +1,1 @@
+"""How objects are written to stdout (pure): tables, JSON, YAML, names."""
