@@ -1,0 +1,297 @@
+"""What happens to a host next (pure): one rule book, read from the top; the first rule that applies decides."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
+from kraut_core.errors import InvalidSpecError
+from kraut_worker.planning import verdicts
+from kraut_worker.planning.retries import SETTLED, did_harm, is_exhausted, newest, retry_at
+from kraut_worker.planning.scene import Observation, Problem, Scene
+from kraut_worker.planning.settle import OPEN, deadline_passed, open_operation
+from kraut_worker.planning.windows import Closed, window_at
+
+LONGEST_TIMER = timedelta(hours=1)
+"""Waits longer than this are left to the sweeps: a timer per host would keep every workflow open."""
+
+QUICK_LOOKS = 10
+"""After so many looks in a row that found trouble, only the sweeps look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, and which words say so. ``reason`` is empty when there is nothing to say."""
+
+    action: Literal["Start", "Stay", "Wait", "Rest"]
+    """Start an operation; stay with the one that is open; look again after ``recheck``; rest until somebody calls."""
+    reason: str = ""
+    message: str = ""
+    stalled: bool = False
+    """Nothing goes on until somebody acts."""
+    progressing: bool = False
+    """Work is going on, or will without anybody's help."""
+    operation: OperationType | None = None
+    recheck: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A scene, the operations as they stand by now and the failures in a row."""
+
+    scene: Scene
+    operations: Sequence[OperationStatus]
+    failures: int
+
+
+Rule = Callable[[Situation], Decision | None]
+
+
+def decide(situation: Situation) -> Decision:
+    """The next step of a host."""
+    return next(decision for rule in RULES if (decision := rule(situation)) is not None)
+
+
+def _trouble(situation: Situation) -> Decision | None:
+    """The host cannot be asked, or must not be."""
+    scene = situation.scene
+    if scene.problem is None:
+        return None
+    awaited = open_operation(situation.operations)
+    if awaited is not None and awaited.type == "Reboot" and not scene.problem.permanent:
+        return _absent_after_reboot(scene, awaited)
+    if scene.problem.permanent:
+        return Decision("Rest", scene.problem.reason, scene.problem.message, stalled=True)
+    return Decision(
+        action="Wait" if scene.attempt < QUICK_LOOKS else "Rest",
+        reason=verdicts.RETRYING,
+        message=scene.problem.message,
+        progressing=True,
+        recheck=timedelta(seconds=min(5 * 2**scene.attempt, 60)),
+    )
+
+
+def _absent_after_reboot(scene: Scene, reboot: OperationStatus) -> Decision:
+    limit = scene.policy.progress_deadline_seconds
+    if not deadline_passed(reboot, limit, scene.now):
+        return Decision(
+            "Wait",
+            verdicts.REBOOTING,
+            "waiting for the host to come back",
+            progressing=True,
+            recheck=timedelta(seconds=2),
+        )
+    message = (
+        f"the host was rebooted at {reboot.start_time:%Y-%m-%dT%H:%M:%SZ} and has not come back within {limit} s: "
+        "its state is unknown; look at its console. kraut goes on when it answers again"
+    )
+    return Decision(
+        action="Wait" if scene.attempt < QUICK_LOOKS else "Rest",
+        reason=verdicts.HOST_DID_NOT_RETURN,
+        message=message,
+        stalled=True,
+        recheck=timedelta(seconds=60),
+    )
+
+
+def _in_flight(situation: Situation) -> Decision | None:
+    """An operation is open: it is finished before anything else is thought of, whatever the spec says by now."""
+    operation = open_operation(situation.operations)
+    if operation is None:
+        return None
+    if operation.type == "Reboot":
+        return Decision("Stay", verdicts.REBOOTING, "the host is rebooting", progressing=True)
+    return Decision("Stay", verdicts.UPDATING_PACKAGES, "package updates are being installed", progressing=True)
+
+
+def _paused(situation: Situation) -> Decision | None:
+    if not situation.scene.host.spec.paused:
+        return None
+    return Decision("Rest", verdicts.PAUSED, "spec.paused is true: nothing new is started")
+
+
+def _claimed(situation: Situation) -> Decision | None:
+    status = situation.scene.host.status
+    if status is None or status.claimed_by is None:
+        return None
+    return Decision(
+        "Rest", verdicts.CLAIMED, f"Cluster {status.claimed_by.name} owns this host; only its work changes it"
+    )
+
+
+def _nothing_wanted(situation: Situation) -> Decision | None:
+    """Nothing is left to do; a host that was just worked on must prove to stay up before its place is given to another."""
+    if wanted_operation(situation) is not None:
+        return None
+    steady = _steadiness(situation)
+    if steady is not None:
+        return steady
+    return Decision("Rest")
+
+
+def _steadiness(situation: Situation) -> Decision | None:
+    scene = situation.scene
+    last = newest(situation.operations)
+    if last is None or last.completion_time is None or last.result != "Succeeded":
+        return None
+    left = last.completion_time + timedelta(seconds=scene.policy.min_ready_seconds) - scene.now
+    if left <= timedelta():
+        return None
+    message = (
+        f"up again; observed for minReadySeconds ({scene.policy.min_ready_seconds} s) before the next host may start"
+    )
+    return Decision("Wait", verdicts.STABILIZING, message, progressing=True, recheck=left)
+
+
+def _cluster_node(situation: Situation) -> Decision | None:
+    observation = situation.scene.observation
+    if observation is None or not observation.cluster_node:
+        return None
+    message = (
+        f"this host runs {observation.cluster_node}: updating or rebooting it by itself could break its cluster; "
+        "set operatingSystem.updates to None, or let a Cluster own it"
+    )
+    return Decision("Rest", verdicts.HOST_IS_CLUSTER_NODE, message, stalled=True)
+
+
+def _unsupported(situation: Situation) -> Decision | None:
+    observation = situation.scene.observation
+    if observation is None or observation.packages is not None:
+        return None
+    problem = observation.package_problem or Problem(verdicts.UNSUPPORTED, "no package manager that kraut knows", True)
+    if problem.permanent:
+        return Decision("Rest", problem.reason, problem.message, stalled=True)
+    return Decision("Wait", problem.reason, problem.message, progressing=True, recheck=timedelta(seconds=60))
+
+
+def _gave_up(situation: Situation) -> Decision | None:
+    last = newest(situation.operations)
+    limit = situation.scene.policy.backoff_limit
+    if last is None or situation.scene.requested or not situation.failures:
+        return None
+    if not is_exhausted(last, situation.failures, limit):
+        return None
+    message = (
+        f"{situation.failures} operations in a row failed (backoffLimit {limit}), the last one because {last.message}; "
+        f"see `kraut logs host/{situation.scene.host.metadata.name}`, mend it, then annotate the Host with kraut.dev/requested-at to try again"
+    )
+    return Decision("Rest", verdicts.BACKOFF_LIMIT_EXCEEDED, message, stalled=True)
+
+
+def _backing_off(situation: Situation) -> Decision | None:
+    last = newest(situation.operations)
+    if last is None or situation.scene.requested or not situation.failures:
+        return None
+    left = retry_at(last, situation.failures) - situation.scene.now
+    if left <= timedelta():
+        return None
+    message = f"failure {situation.failures}: {last.message}; next try in {round(left.total_seconds())} s"
+    return Decision("Wait", verdicts.BACKING_OFF, message, progressing=True, recheck=left)
+
+
+def _outside_window(situation: Situation) -> Decision | None:
+    scene = situation.scene
+    try:
+        window = window_at(scene.host.spec.maintenance, scene.now)
+    except InvalidSpecError as error:
+        return Decision("Rest", error.reason, error.message, stalled=True)
+    if not isinstance(window, Closed):
+        return None
+    if window.next_start is None:
+        message = "work is due and no maintenance window opens within a year"
+        return Decision("Rest", verdicts.WAITING_FOR_WINDOW, message)
+    left = window.next_start - scene.now
+    message = f"work is due; the next maintenance window opens at {window.next_start:%Y-%m-%dT%H:%M:%SZ}"
+    return Decision("Wait" if left <= LONGEST_TIMER else "Rest", verdicts.WAITING_FOR_WINDOW, message, recheck=left)
+
+
+def _start(situation: Situation) -> Decision | None:
+    operation = wanted_operation(situation)
+    reason = verdicts.REBOOTING if operation == "Reboot" else verdicts.UPDATING_PACKAGES
+    message = "the host is rebooting" if operation == "Reboot" else "package updates are being installed"
+    return Decision("Start", reason, message, progressing=True, operation=operation)
+
+
+RULES: tuple[Rule, ...] = (
+    _trouble,
+    _in_flight,
+    _paused,
+    _claimed,
+    _nothing_wanted,
+    _cluster_node,
+    _unsupported,
+    _gave_up,
+    _backing_off,
+    _outside_window,
+    _start,
+)
+"""The rule book. Its order is its meaning: first what forbids, then what must wait, then the work."""
+
+
+def wanted_operation(situation: Situation) -> OperationType | None:
+    """What the spec asks for and the host does not have yet.
+
+    With ``updates: None`` a host is only observed: it is not rebooted either, whatever its reboot policy says.
+    """
+    scene = situation.scene
+    wish = scene.host.spec.operating_system
+    observation = scene.observation
+    if wish.updates == "None" or observation is None:
+        return None
+    if _updates_due(situation, observation):
+        return "UpdatePackages"
+    if wish.reboot_policy == "IfRequired" and observation.reboot_required:
+        return "Reboot"
+    if wish.reboot_policy == "Always" and _updated_in_this_boot(situation, observation):
+        return "Reboot"
+    return None
+
+
+def _updates_due(situation: Situation, observation: Observation) -> bool:
+    packages = observation.packages
+    if packages is None:
+        return observation.package_problem is not None
+    wish = situation.scene.host.spec.operating_system.updates
+    due = packages.broken or (packages.security if wish == "Security" else packages.pending) > 0
+    return due and not _just_installed(situation)
+
+
+def _just_installed(situation: Situation) -> bool:
+    """The same wish was carried out moments ago: what is pending still cannot be installed by trying again."""
+    scene = situation.scene
+    if scene.requested:
+        return False
+    return any(
+        operation.type == "UpdatePackages"
+        and operation.result == "Succeeded"
+        and operation.generation == scene.host.metadata.generation
+        and operation.completion_time is not None
+        and scene.now - operation.completion_time < SETTLED
+        for operation in situation.operations
+    )
+
+
+def _updated_in_this_boot(situation: Situation, observation: Observation) -> bool:
+    return any(
+        operation.type == "UpdatePackages"
+        and operation.result == "Succeeded"
+        and operation.boot_id == observation.info.boot_id
+        for operation in situation.operations
+    )
+
+
+def is_disrupted(situation: Situation, decision: Decision) -> bool:
+    """Whether the host must keep its place in the budget: it is being worked on, or was left half done, or is not steady yet."""
+    if decision.action in ("Start", "Stay") or decision.reason in (verdicts.STABILIZING, verdicts.HOST_DID_NOT_RETURN):
+        return True
+    if any(operation.result in OPEN for operation in situation.operations):
+        return True
+    half_done = situation.failures > 0 and _last_did_harm(situation)
+    between_steps = decision.action == "Wait" and decision.reason == verdicts.RETRYING
+    return (half_done and wanted_operation(situation) is not None) or between_steps
+
+
+def _last_did_harm(situation: Situation) -> bool:
+    last = newest(situation.operations)
+    return last is not None and did_harm(last)

@@ -1,0 +1,111 @@
+"""The whole thought about a host in one pure function: what became of the work, what is next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
+from kraut_worker.messages import Assessment, OperationOrder
+from kraut_worker.planning import verdicts
+from kraut_worker.planning.budget import Denied
+from kraut_worker.planning.decide import Decision, Situation, decide, is_disrupted
+from kraut_worker.planning.retries import count_failures
+from kraut_worker.planning.scene import Scene
+from kraut_worker.planning.settle import ended_now, open_operation, settle_operations
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done with a host, and all that its status is computed from."""
+
+    scene: Scene
+    decision: Decision
+    operations: tuple[OperationStatus, ...]
+    failures: int
+    fencing_token: int
+    disrupted: bool
+    """The host needs its place in the budget, or keeps it."""
+    ended: tuple[OperationStatus, ...] = ()
+    """Operations whose end was observed just now."""
+
+
+def plan_host(scene: Scene) -> Plan:
+    """Decide the next step of a host. A decision to start still needs a place in the budget: ``start`` or ``postpone`` it."""
+    status = scene.host.status
+    before = list(status.operations) if status else []
+    operations = settle_operations(scene)
+    ended = ended_now(before, operations)
+    failures = count_failures(0 if _fresh(scene) else (status.failures if status else 0), ended)
+    situation = Situation(scene, operations, failures)
+    decision = decide(situation)
+    return Plan(
+        scene=scene,
+        decision=decision,
+        operations=tuple(operations),
+        failures=failures,
+        fencing_token=status.fencing_token if status else 0,
+        disrupted=is_disrupted(situation, decision),
+        ended=tuple(ended),
+    )
+
+
+def _fresh(scene: Scene) -> bool:
+    """A new generation or a person's request starts counting failures anew."""
+    status = scene.host.status
+    return scene.requested or status is None or _generation_of(status.operations) != scene.host.metadata.generation
+
+
+def _generation_of(operations: Sequence[OperationStatus]) -> int:
+    return operations[0].generation if operations else 0
+
+
+def start(plan: Plan, operation: OperationType) -> Plan:
+    """The plan with the operation written into its history, under a fencing token greater than any before."""
+    scene = plan.scene
+    observation = scene.observation
+    token = plan.fencing_token + 1
+    started = OperationStatus(
+        id=scene.new_operation_id,
+        type=operation,
+        result="Running",
+        start_time=scene.now,
+        boot_id=observation.info.boot_id if observation else "",
+        generation=scene.host.metadata.generation,
+        workflow_id=scene.workflow_id,
+    )
+    return replace(plan, operations=(started, *plan.operations)[:10], fencing_token=token, disrupted=True)
+
+
+def postpone(plan: Plan, denied: Denied) -> Plan:
+    """The plan when no place in the budget is free."""
+    decision = Decision(
+        "Wait", verdicts.WAITING_FOR_BUDGET, denied.message, progressing=True, recheck=timedelta(seconds=60)
+    )
+    return replace(plan, decision=decision, disrupted=False)
+
+
+def answer(plan: Plan) -> Assessment:
+    """The plan as the workflow reads it."""
+    decision = plan.decision
+    if decision.action in ("Start", "Stay"):
+        current = open_operation(plan.operations)
+        if current is not None:
+            return Assessment(outcome="Operate", operation=_order(plan, current), reason=decision.reason)
+    return Assessment(
+        outcome="Wait" if decision.action == "Wait" else "Rest",
+        recheck_seconds=decision.recheck.total_seconds(),
+        healing=plan.scene.problem is not None and not plan.scene.problem.permanent,
+        reason=decision.reason,
+    )
+
+
+def _order(plan: Plan, operation: OperationStatus) -> OperationOrder:
+    scene = plan.scene
+    return OperationOrder(
+        id=operation.id,
+        type=operation.type,
+        fencing_token=plan.fencing_token,
+        boot_id=operation.boot_id,
+        updates=scene.host.spec.operating_system.updates,
+        deadline_seconds=scene.policy.progress_deadline_seconds if operation.type == "Reboot" else 120,
+    )

@@ -1,0 +1,55 @@
+"""How often a failed operation is tried again (pure)."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from kraut_core.api.v1alpha1.host import OperationResult, OperationStatus
+from kraut_worker.operations.exit_codes import ExitCode
+
+FAILED: frozenset[OperationResult] = frozenset({"Failed", "Lost"})
+
+HARMLESS: frozenset[int] = frozenset(
+    {ExitCode.LOCK_TIMEOUT, ExitCode.REPOSITORY_UNREACHABLE, ExitCode.HOST_LOCKED, ExitCode.READ_ONLY}
+)
+"""The operation ended before it changed anything: nobody is disrupted."""
+
+HEALED_BY_TIME: frozenset[int] = frozenset(
+    {ExitCode.LOCK_TIMEOUT, ExitCode.REPOSITORY_UNREACHABLE, ExitCode.HOST_LOCKED}
+)
+"""Harmless, and gone by itself one day: these never exhaust backoffLimit, they only slow down."""
+
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(minutes=6)
+"""As the Job controller's (10 s, doubling, 6 min): https://kubernetes.io/docs/concepts/workloads/controllers/job/"""
+
+SETTLED = timedelta(minutes=15)
+"""Updates that are still pending right after they were installed are not tried again before this: it would not end."""
+
+
+def newest(operations: Sequence[OperationStatus]) -> OperationStatus | None:
+    """The newest operation that ended."""
+    return next((operation for operation in operations if operation.completion_time is not None), None)
+
+
+def did_harm(operation: OperationStatus) -> bool:
+    """Whether a failed operation may have left the host half done."""
+    return operation.result in FAILED and operation.exit_code not in HARMLESS
+
+
+def is_exhausted(operation: OperationStatus, failures: int, backoff_limit: int) -> bool:
+    """Whether somebody must look before it is tried again."""
+    return failures > backoff_limit and operation.exit_code not in HEALED_BY_TIME
+
+
+def retry_at(operation: OperationStatus, failures: int) -> datetime:
+    """When a failed operation may be tried again: 10 s after its end, then 20, 40 … 360 s."""
+    pause: timedelta = min(FIRST_PAUSE * 2 ** min(max(failures - 1, 0), 16), LONGEST_PAUSE)
+    return (operation.completion_time or operation.start_time) + pause
+
+
+def count_failures(before: int, ended: Sequence[OperationStatus]) -> int:
+    """Failures in a row after ``ended`` (newest first) came to an end."""
+    failures = before
+    for operation in reversed(ended):
+        failures = failures + 1 if operation.result in FAILED else 0
+    return failures

@@ -1,0 +1,63 @@
+"""Everything a decision about a host may look at, gathered before anything is decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kraut_core.api.v1alpha1.host import Host, HostCapacity, HostInfo, PackageStatus
+from kraut_core.api.v1alpha1.upgradepolicy import UpgradePolicySpec
+from kraut_core.errors import KrautError
+from kraut_worker.facts.model import OperationOnHost
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as data."""
+
+    reason: str
+    message: str
+    permanent: bool
+
+    @classmethod
+    def of(cls, error: KrautError) -> "Problem":
+        """The problem that an error tells of."""
+        return cls(reason=error.reason, message=error.message, permanent=error.permanent)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A host as it was seen in one round trip."""
+
+    info: HostInfo
+    capacity: HostCapacity
+    packages: PackageStatus | None
+    """None when the host has no package manager that kraut knows, or it could not be asked (``package_problem``)."""
+    package_problem: Problem | None = None
+    """Why ``packages`` is missing or old."""
+    reboot_required: bool = False
+    reboot_required_by: tuple[str, ...] = ()
+    cluster_node: str = ""
+    """What makes it a node of a cluster: ``kubelet``, ``k3s``, ``rke2``; empty when it is none."""
+    uptime_seconds: float = 0.0
+    operations: Mapping[str, OperationOnHost] = field(default_factory=dict)
+    host_key: str = ""
+    """The key that the host showed, as an OpenSSH public-key line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A Host, what it wants, and what was seen of the machine."""
+
+    host: Host
+    now: datetime
+    policy: UpgradePolicySpec
+    """The shared policy's spec, or the defaults when the host refers to none."""
+    observation: Observation | None
+    problem: Problem | None
+    """Why there is no observation."""
+    new_operation_id: str
+    in_flight: str
+    attempt: int
+    requested: bool
+    """A person asked, by the annotation, for another look or another try."""
+    workflow_id: str = ""
