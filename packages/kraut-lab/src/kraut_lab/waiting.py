@@ -1,0 +1,38 @@
+"""Await a condition with a deadline: the lab never sleeps for a guessed time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from kraut_lab.errors import LabError
+
+T = TypeVar("T")
+
+
+def wait_for(probe: Callable[[], T | None], what: str, *, timeout: float = 60.0, interval: float = 0.05) -> T:
+    """Call ``probe`` until it returns something that is not None, and return that.
+
+    Args:
+        probe: returns None while the condition does not hold; what it raises is passed on at once.
+        what: the condition in words, for the error ("kube-apiserver to answer /readyz").
+        timeout: seconds until giving up.
+        interval: seconds between two calls.
+
+    Raises:
+        LabError: the condition did not hold in time.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = probe()
+        if answer is not None:
+            return answer
+        if time.monotonic() >= deadline:
+            raise LabError(f"Waited {timeout:.0f} s for {what}, in vain.")
+        time.sleep(interval)
+
+
+def wait_until(probe: Callable[[], bool], what: str, *, timeout: float = 60.0, interval: float = 0.05) -> None:
+    """Like `wait_for`, for a probe that answers True or False."""
+    wait_for(lambda: True if probe() else None, what, timeout=timeout, interval=interval)
