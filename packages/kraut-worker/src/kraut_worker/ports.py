@@ -10,7 +10,7 @@ MAX_OUTPUT_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How to log in: a private key, a password, or both. ``repr`` shows which are there, never what they are.
+    """How to log in: a private key, a password, or both. ``repr`` shows none of it.
 
     ``private_key`` is the text of an OpenSSH, PEM or PKCS#8 private key (Secret key ``ssh-privatekey``),
     ``passphrase`` decrypts it, ``password`` is for password and keyboard-interactive authentication.

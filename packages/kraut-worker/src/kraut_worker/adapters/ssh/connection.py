@@ -1,0 +1,131 @@
+"""One SSH connection: the key is checked before anything is sent, and only what the target names is used to log in."""
+
+import asyncio
+from typing import Any
+
+import asyncssh
+
+from kraut_core.errors import InvalidSpecError, KrautError, SecretError
+from kraut_worker.adapters.ssh.errors import describe_target, explain_failure, host_key_mismatch
+from kraut_worker.adapters.ssh.keys import (
+    describe_key,
+    host_key_algorithms,
+    load_private_key,
+    parse_host_keys,
+)
+from kraut_worker.adapters.ssh.settings import SshSettings
+from kraut_worker.ports import HostTarget
+
+
+class _PinningClient(asyncssh.SSHClient):
+    """Accepts exactly the pinned keys, or on first use any; remembers the one refused and whether TCP was established."""
+
+    def __init__(self, pinned: tuple[asyncssh.SSHKey, ...], *, trust_on_first_use: bool) -> None:
+        self._pinned = pinned
+        self._trust_any = trust_on_first_use and not pinned
+        self.refused: asyncssh.SSHKey | None = None
+        self.connected = False
+
+    def connection_made(self, _conn: asyncssh.SSHClientConnection) -> None:
+        self.connected = True
+
+    def validate_host_public_key(self, _host: str, _addr: str, _port: int, key: asyncssh.SSHKey) -> bool:
+        if self._trust_any or key in self._pinned:
+            return True
+        self.refused = key
+        return False
+
+
+async def open_connection(
+    target: HostTarget, settings: SshSettings, *, tunnel: asyncssh.SSHClientConnection | None = None
+) -> asyncssh.SSHClientConnection:
+    """Connect, verify the host key, log in.
+
+    Raises UnreachableError, AuthenticationError, HostKeyMismatchError, SecretError, InvalidSpecError.
+    """
+    where = describe_target(target)
+    pinned = parse_host_keys(target.host_keys, where=where)
+    if not pinned and not target.trust_on_first_use:
+        raise InvalidSpecError(
+            f"no host key of {where} is known and trust on first use is not allowed: add spec.hostKeys",
+            reason="HostKeyMissing",
+        )
+    options = await _login_options(target, where)
+    client = _PinningClient(pinned, trust_on_first_use=target.trust_on_first_use)
+    if pinned:
+        options["server_host_key_algs"] = host_key_algorithms(pinned)
+    try:
+        async with asyncio.timeout(settings.connect_timeout_seconds + settings.login_timeout_seconds):
+            return await _connect(target, settings, client, tunnel, options)
+    except (OSError, asyncssh.Error, ValueError) as error:
+        raise _explain(error, target, client, pinned) from error
+
+
+async def _connect(
+    target: HostTarget,
+    settings: SshSettings,
+    client: _PinningClient,
+    tunnel: asyncssh.SSHClientConnection | None,
+    options: dict[str, Any],
+) -> asyncssh.SSHClientConnection:
+    connecting = asyncio.ensure_future(
+        asyncssh.connect(
+            target.address,
+            target.port,
+            tunnel=tunnel or (),
+            config=None,
+            # Empty lists, so that every key is put to validate_host_public_key; None would switch verification off.
+            known_hosts=([], [], []),
+            client_factory=lambda: client,
+            username=target.user,
+            agent_path=None,
+            client_host_keysign=False,
+            host_based_auth=False,
+            gss_kex=False,
+            gss_auth=False,
+            x509_trusted_certs=None,
+            disable_trivial_auth=True,
+            encoding=None,
+            compression_algs=None,
+            login_timeout=settings.login_timeout_seconds,
+            keepalive_interval=settings.keepalive_interval_seconds,
+            keepalive_count_max=settings.keepalive_count,
+            **options,
+        )
+    )
+    try:
+        done, _ = await asyncio.wait({connecting}, timeout=settings.connect_timeout_seconds)
+        if not done and not client.connected:
+            raise TimeoutError
+        return await connecting
+    finally:
+        # Also reached by the deadline and by cancellation; asyncssh closes its socket then.
+        connecting.cancel()
+
+
+async def _login_options(target: HostTarget, where: str) -> dict[str, Any]:
+    key = await load_private_key(target.credentials, where=where)
+    password = target.credentials.password
+    if key is None and password is None:
+        raise SecretError(
+            f"the Secret for {where} holds neither `ssh-privatekey` nor `password`: add one of them",
+            reason="CredentialsMissing",
+        )
+    return {
+        "client_keys": [key] if key else None,
+        "password": password,
+        "public_key_auth": key is not None,
+        "password_auth": password is not None,
+        "kbdint_auth": password is not None,
+    }
+
+
+def _explain(
+    error: Exception, target: HostTarget, client: _PinningClient, pinned: tuple[asyncssh.SSHKey, ...]
+) -> KrautError:
+    if client.refused is not None:
+        return host_key_mismatch(target, list(pinned), describe_key(client.refused))
+    if isinstance(error, asyncssh.KeyExchangeFailed) and "host key algorithm" in str(error):
+        offered = str(error).rpartition("received ")[2]
+        return host_key_mismatch(target, list(pinned), f"only keys of other types ({offered[:200]})")
+    return explain_failure(error, target, connected=client.connected)
