@@ -185,14 +185,21 @@ def _describe_group(name: str, field: FieldInfo) -> Iterator[Setting]:
         raise TypeError(f"settings are grouped: {name} must be a SettingsGroup, it is {group!r}")
     defaults = field.get_default(call_default_factory=True)
     for key, value in group.model_fields.items():
-        default = getattr(defaults, key)
+        # a factory asks the machine, so what it says here is nobody else's default
+        default = None if value.default_factory else getattr(defaults, key)
         yield Setting(
             variable=f"{PREFIX}{name}_{key}".upper(),
             group=(group.__doc__ or "").strip(),
             type=_type_name(value.annotation),
-            default="" if default is None else str(default).lower() if isinstance(default, bool) else str(default),
+            default=_shown(default),
             description=value.description or "",
         )
+
+
+def _shown(default: Any) -> str:
+    if default is None:
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _type_name(annotation: Any) -> str:

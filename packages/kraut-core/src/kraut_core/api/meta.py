@@ -1,9 +1,20 @@
 """What every kraut resource has: the wire format, metadata, conditions and references."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 GROUP = "kraut.dev"
@@ -14,18 +25,62 @@ REQUESTED_AT = f"{GROUP}/requested-at"
 """Annotation: reconcile, or retry, now. Value: any string that differs from the last one handled; by habit an RFC 3339 time."""
 
 
+TIME_PATTERN: Final = (
+    r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+)
+
+
 def _rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
-Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+def _timestamp(value: Any) -> Any:
+    """Refuse what pydantic would take for a time and the API server does not: numbers, dates, times without a zone."""
+    if isinstance(value, datetime) or (isinstance(value, str) and re.fullmatch(TIME_PATTERN.rstrip("$"), value)):
+        return value
+    raise ValueError(f"expected a time as in RFC 3339, 2026-01-31T22:00:00Z, found {value!r}")
+
+
+def _zoned(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"expected a time with a zone, found {moment.isoformat()}")
+    return moment
+
+
+Time = Annotated[
+    datetime,
+    BeforeValidator(_timestamp),
+    AfterValidator(_zoned),
+    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME_PATTERN, "maxLength": 32}),
+]
 """A moment as Kubernetes' metav1.Time: RFC 3339, UTC, whole seconds."""
+
+
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number: 22.0 is 22, as the API server has it. Texts and booleans are no numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Integer = Annotated[int, Strict(), BeforeValidator(_whole)]
+"""An integer as the API server takes it: neither ``"22"`` nor ``true``."""
+
+Boolean = Annotated[bool, Strict()]
+"""A boolean as the API server takes it: neither ``"yes"`` nor ``1``."""
 
 
 class WireModel(BaseModel):
     """camelCase on the wire, snake_case in Python; unknown fields are refused, as ``fieldValidation=Strict`` does."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, value: Any) -> Any:
+        """A null is an absent field: the API server prunes nulls before it defaults and validates."""
+        if isinstance(value, dict):
+            return {key: item for key, item in value.items() if item is not None}
+        return value
 
 
 class ObservedModel(WireModel):
@@ -41,7 +96,7 @@ class ObjectMeta(ObservedModel):
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
-    generation: int = 0
+    generation: Integer = 0
     creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
     labels: dict[str, str] = Field(default_factory=dict)
@@ -56,7 +111,7 @@ class Condition(ObservedModel):
         max_length=316, pattern=r"^[A-Z][A-Za-z0-9]*$", description="The aspect of the object, in CamelCase."
     )
     status: Literal["True", "False", "Unknown"] = Field(description="One of True, False, Unknown.")
-    observed_generation: int = Field(
+    observed_generation: Integer = Field(
         default=0, ge=0, description="The metadata.generation that the condition was set for."
     )
     last_transition_time: Time = Field(description="When the status last changed.")
@@ -96,7 +151,9 @@ class ObservedReference(ObservedModel):
 class ReconcileStatus(ObservedModel):
     """What the status of every kraut kind has; the operator reads nothing else of a status."""
 
-    observed_generation: int = Field(default=0, ge=0, description="The metadata.generation that this status answers.")
+    observed_generation: Integer = Field(
+        default=0, ge=0, description="The metadata.generation that this status answers."
+    )
     last_handled_request: str = Field(
         default="", max_length=256, description=f"The last value of the annotation {REQUESTED_AT} that was acted on."
     )

@@ -1,12 +1,14 @@
 """Host: one machine that kraut manages over SSH."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kraut_core.api.kinds import Column, Kind, Reference, Rule
 from kraut_core.api.maintenance import Maintenance, OperatingSystem
 from kraut_core.api.meta import (
+    Boolean,
+    Integer,
     LocalObjectReference,
     ObservedModel,
     ReconcileStatus,
@@ -23,6 +25,11 @@ ADDRESS_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?$|^[0-9A-Fa-f:]*:[0
 USER_PATTERN = r"^[a-z_][a-z0-9_\-]*[$]?$"
 SITE_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
+HostKey = Annotated[str, Field(max_length=4096, pattern=HOST_KEY_PATTERN)]
+"""An OpenSSH public-key line, with or without a comment."""
+
+STRICT_NEEDS_KEYS: Final = "hostKeyPolicy Strict needs at least one entry in hostKeys (ssh-keyscan shows them; compare with the host's console), or set hostKeyPolicy: TrustOnFirstUse"
+
 UP_TO_DATE = "UpToDate"
 """Condition: no update is pending and no reboot is due."""
 
@@ -36,7 +43,7 @@ class Endpoint(WireModel):
         pattern=ADDRESS_PATTERN,
         description="IP address or DNS name at which sshd is reached.",
     )
-    port: int = Field(default=22, ge=1, le=65535, description="TCP port of sshd. Default 22.")
+    port: Integer = Field(default=22, ge=1, le=65535, description="TCP port of sshd. Default 22.")
     user: str = Field(
         default="kraut",
         min_length=1,
@@ -52,11 +59,10 @@ class Endpoint(WireModel):
 class JumpHost(Endpoint):
     """A host through which the connection goes (ssh -J); its key is always pinned."""
 
-    host_keys: list[str] = Field(
+    host_keys: list[HostKey] = Field(
         min_length=1,
         max_length=16,
         description="OpenSSH public-key lines the jump host may show.",
-        json_schema_extra={"items": {"type": "string", "maxLength": 4096, "pattern": HOST_KEY_PATTERN}},
     )
 
 
@@ -64,18 +70,17 @@ class HostSpec(Endpoint):
     """What a person wants of a host."""
 
     protocol: Literal["SSH"] = Field(default="SSH", description="How the host is reached. Only SSH.")
-    host_keys: list[str] = Field(
+    host_keys: list[HostKey] = Field(
         default_factory=list,
         max_length=16,
         description="OpenSSH public-key lines the host may show (the content of /etc/ssh/ssh_host_*_key.pub).",
-        json_schema_extra={"items": {"type": "string", "maxLength": 4096, "pattern": HOST_KEY_PATTERN}},
     )
     host_key_policy: Literal["Strict", "TrustOnFirstUse"] = Field(
         default="Strict",
         description="Strict accepts hostKeys only. TrustOnFirstUse, without hostKeys, records the first key in status and accepts only that from then on.",
     )
     jump_host: JumpHost | None = Field(default=None, description="A host through which the connection goes (ssh -J).")
-    paused: bool = Field(default=False, description="Observe only: nothing new is started; what runs is finished.")
+    paused: Boolean = Field(default=False, description="Observe only: nothing new is started; what runs is finished.")
     site: str = Field(
         default="default",
         min_length=1,
@@ -90,6 +95,12 @@ class HostSpec(Endpoint):
         default=None, description="UpgradePolicy; hosts that share one share its maxUnavailable."
     )
     maintenance: Maintenance = Field(default_factory=Maintenance, description="When disruptive work may start.")
+
+    @model_validator(mode="after")
+    def _strict_needs_keys(self) -> Self:
+        if self.host_key_policy == "Strict" and not self.host_keys:
+            raise ValueError(STRICT_NEEDS_KEYS)
+        return self
 
 
 class HostInfo(ObservedModel):
@@ -113,24 +124,26 @@ class HostInfo(ObservedModel):
 class HostCapacity(ObservedModel):
     """What the host has."""
 
-    cpu: int = Field(default=0, description="Logical processors.")
-    memory_bytes: int = Field(default=0, description="Memory in bytes (MemTotal).")
-    disk_bytes: int = Field(default=0, description="Size of the root file system in bytes.")
+    cpu: Integer = Field(default=0, description="Logical processors.")
+    memory_bytes: Integer = Field(default=0, description="Memory in bytes (MemTotal).")
+    disk_bytes: Integer = Field(default=0, description="Size of the root file system in bytes.")
 
 
 class PackageStatus(ObservedModel):
     """Pending updates, as the host's package manager would install them now."""
 
-    pending: int = Field(
+    pending: Integer = Field(
         default=0, description="Packages with an update that kraut would install under `updates: All`."
     )
-    security: int = Field(default=0, description="Those of them that come from the distribution's security archive.")
+    security: Integer = Field(
+        default=0, description="Those of them that come from the distribution's security archive."
+    )
     held: list[str] = Field(
         default_factory=list,
         max_length=64,
         description="Packages on hold (apt-mark showhold): never touched; the first 64.",
     )
-    broken: bool = Field(default=False, description="The package database needs repair (dpkg --audit).")
+    broken: Boolean = Field(default=False, description="The package database needs repair (dpkg --audit).")
     lists_refreshed_at: Time | None = Field(
         default=None, description="When the package lists were last fetched; absent before the first time."
     )
@@ -150,9 +163,9 @@ class OperationStatus(ObservedModel):
     )
     start_time: Time = Field(description="When it was decided.")
     completion_time: Time | None = Field(default=None, description="When its end was observed.")
-    exit_code: int | None = Field(default=None, description="Exit code, when it ended with one.")
+    exit_code: Integer | None = Field(default=None, description="Exit code, when it ended with one.")
     boot_id: str = Field(default="", alias="bootID", description="Boot id of the host when it was decided.")
-    generation: int = Field(default=0, description="metadata.generation it was decided for.")
+    generation: Integer = Field(default=0, description="metadata.generation it was decided for.")
     workflow_id: str = Field(default="", alias="workflowID", description="Temporal workflow id.")
     message: str = Field(default="", max_length=1024, description="How it ended, in a sentence.")
 
@@ -172,7 +185,7 @@ class HostStatus(ReconcileStatus):
     )
     capacity: HostCapacity | None = Field(default=None, description="What the host has.")
     packages: PackageStatus | None = Field(default=None, description="Pending updates.")
-    reboot_required: bool | None = Field(default=None, description="Whether the host asks for a reboot.")
+    reboot_required: Boolean | None = Field(default=None, description="Whether the host asks for a reboot.")
     reboot_required_by: list[str] = Field(
         default_factory=list, max_length=64, description="Packages that asked for it; the first 64."
     )
@@ -182,7 +195,7 @@ class HostStatus(ReconcileStatus):
     claimed_by: ClaimReference | None = Field(
         default=None, description="The Cluster that owns this host; nobody else changes it then."
     )
-    fencing_token: int = Field(
+    fencing_token: Integer = Field(
         default=0,
         ge=0,
         description="Grows with every operation that is decided; the host refuses an operation with a smaller one.",
@@ -190,7 +203,7 @@ class HostStatus(ReconcileStatus):
     operations: list[OperationStatus] = Field(
         default_factory=list, max_length=10, description="The newest operations, newest first; Running ones included."
     )
-    failures: int = Field(
+    failures: Integer = Field(
         default=0, ge=0, description="Operations that failed in a row; reset by success, a new generation or a request."
     )
     workflow_id: str = Field(default="", alias="workflowID", description="Temporal workflow id of this host.")
@@ -230,7 +243,7 @@ KIND = Kind(
         Rule(
             ("spec",),
             "self.hostKeyPolicy != 'Strict' || (has(self.hostKeys) && size(self.hostKeys) > 0)",
-            "hostKeyPolicy Strict needs at least one entry in hostKeys (ssh-keyscan shows them; compare with the host's console), or set hostKeyPolicy: TrustOnFirstUse",
+            STRICT_NEEDS_KEYS,
         ),
     ),
 )

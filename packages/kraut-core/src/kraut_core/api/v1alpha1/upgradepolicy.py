@@ -5,12 +5,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from kraut_core.api.kinds import Column, Kind
-from kraut_core.api.meta import ObservedModel, Resource, Time, WireModel
+from kraut_core.api.meta import Integer, ObservedModel, Resource, Time, WireModel
 
 PERCENT_PATTERN = r"^(100|[1-9]?[0-9])%$"
 
 IntOrPercent = Annotated[
-    Annotated[int, Field(ge=0, le=100_000, strict=True)] | Annotated[str, Field(pattern=PERCENT_PATTERN, max_length=4)],
+    Annotated[Integer, Field(ge=0, le=100_000)] | Annotated[str, Field(pattern=PERCENT_PATTERN, max_length=4)],
     Field(json_schema_extra={"x-kubernetes-int-or-string": True}),
 ]
 """A count, or a percentage of all (``"25%"``), as in Deployment's maxUnavailable."""
@@ -29,19 +29,19 @@ class UpgradePolicySpec(WireModel):
     """What a person allows."""
 
     rolling_update: RollingUpdate = Field(default_factory=RollingUpdate, description="The budget of disruption.")
-    min_ready_seconds: int = Field(
+    min_ready_seconds: Integer = Field(
         default=0,
         ge=0,
         le=86_400,
         description="Seconds a host must be back and reachable before the next may start. Default 0.",
     )
-    progress_deadline_seconds: int = Field(
+    progress_deadline_seconds: Integer = Field(
         default=600,
         ge=30,
         le=86_400,
         description="Seconds a rebooted host has to come back before its state counts as unknown. Default 600.",
     )
-    backoff_limit: int = Field(
+    backoff_limit: Integer = Field(
         default=6,
         ge=0,
         le=100,
