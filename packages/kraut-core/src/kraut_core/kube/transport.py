@@ -1,5 +1,6 @@
 """HTTP to the API server: a deadline on every request, the status always checked, bodies never logged."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -62,6 +63,9 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            # aborted TLS connections close their sockets in the loop's next turns
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     async def request(
         self,

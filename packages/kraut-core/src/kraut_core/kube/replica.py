@@ -1,0 +1,247 @@
+"""The objects of a watch as the API server last told them (no IO): events in, typed changes out.
+
+Only what the caller's msgspec Struct names is decoded and kept.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from kraut_core.errors import ApiServerError
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+
+class Metadata(msgspec.Struct, rename="camel", gc=False):
+    """The least that a watched object's metadata must give; extend it with what you need."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+
+
+class Shape(Protocol):
+    """A msgspec Struct for a watched object; all fields but ``metadata`` need defaults."""
+
+    @property
+    def metadata(self) -> Metadata: ...
+
+
+T = TypeVar("T", bound=Shape)
+
+
+class Upserted(NamedTuple, Generic[T]):
+    """An object is new or has changed; ``old`` is None when it is new, ``initial`` while the first state is read."""
+
+    new: T
+    old: T | None
+    initial: bool
+
+
+class Deleted(NamedTuple, Generic[T]):
+    """An object is gone; ``old`` is its last known state."""
+
+    old: T
+
+
+class Synced(NamedTuple):
+    """Everything that existed has been told; comes again after each relist."""
+
+    total: int
+
+
+Change = Upserted[T] | Deleted[T] | Synced
+
+
+class ExpiredError(ApiServerError):
+    """The resourceVersion to resume from is no longer known (HTTP 410): everything must be read again."""
+
+    default_reason = "Expired"
+
+
+class _BookmarkMeta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class _BookmarkObject(msgspec.Struct):
+    metadata: _BookmarkMeta
+
+
+class _Bookmark(msgspec.Struct):
+    object: _BookmarkObject
+
+
+class _Status(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+
+
+class _Error(msgspec.Struct):
+    object: _Status
+
+
+class _Type(msgspec.Struct):
+    type: str
+
+
+class Replica(Generic[T]):
+    """State of one watch. ``objects`` is the last complete state plus what changed since; ``resource_version`` resumes it."""
+
+    def __init__(self, shape: type[T]) -> None:
+        self.objects: dict[Key, T] = {}
+        self.resource_version = ""
+        self.undecodable = 0
+        self._arriving: dict[Key, T] | None = None
+        event = msgspec.defstruct("Event", [("type", str), ("object", shape)])
+        page_meta = msgspec.defstruct(
+            "ListMeta",
+            [("resource_version", str, ""), ("continue_", str, "")],
+            rename={"resource_version": "resourceVersion", "continue_": "continue"},
+        )
+        page = msgspec.defstruct("Page", [("metadata", page_meta), ("items", list[msgspec.Raw])])
+        self._event: msgspec.json.Decoder[Any] = msgspec.json.Decoder(event)
+        self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(page)
+        self._object: msgspec.json.Decoder[T] = msgspec.json.Decoder(shape)
+        self._bookmark = msgspec.json.Decoder(_Bookmark)
+        self._error = msgspec.json.Decoder(_Error)
+        self._type = msgspec.json.Decoder(_Type)
+
+    @property
+    def arriving(self) -> bool:
+        """Whether a complete state is being read."""
+        return self._arriving is not None
+
+    def begin(self) -> None:
+        """A complete state follows; the old one stands until ``complete``."""
+        self._arriving = {}
+        self.resource_version = ""
+
+    def take_page(self, body: bytes) -> str:
+        """Take one page of a LIST; returns the token of the next one, empty for the last. Raises ApiServerError."""
+        try:
+            page = self._page.decode(body)
+        except msgspec.DecodeError as error:
+            raise ApiServerError(f"expected a list from the API server: {error}") from error
+        assert self._arriving is not None  # noqa: S101 - begin() comes first
+        for raw in page.items:
+            self._take(raw)
+        self.resource_version = page.metadata.resource_version
+        return str(page.metadata.continue_)
+
+    def _take(self, raw: msgspec.Raw) -> None:
+        assert self._arriving is not None  # noqa: S101
+        try:
+            found = self._object.decode(raw)
+        except msgspec.ValidationError:
+            self.undecodable += 1
+            return
+        self._arriving[_key(found.metadata)] = found
+
+    def complete(self) -> list[Change[T]]:
+        """What was read since ``begin`` becomes the state; returns what differs from the old one, then Synced."""
+        arrived, self._arriving = self._arriving or {}, None
+        changes: list[Change[T]] = [Deleted(old) for key, old in self.objects.items() if key not in arrived]
+        for key, new in arrived.items():
+            old = self.objects.get(key)
+            if old is None:
+                changes.append(Upserted(new, None, initial=True))
+            elif _older(new.metadata, old.metadata):
+                arrived[key] = old
+            elif new.metadata.resource_version != old.metadata.resource_version:
+                changes.append(Upserted(new, old, initial=True))
+        self.objects = arrived
+        changes.append(Synced(len(arrived)))
+        return changes
+
+    def take_lines(self, lines: Iterable[bytes]) -> list[Change[T]]:
+        """Take watch events. Raises ExpiredError (410) or ApiServerError (any other error event, or a line that is not one)."""
+        changes: list[Change[T]] = []
+        for line in lines:
+            self._take_line(line, changes)
+        return changes
+
+    def _take_line(self, line: bytes, changes: list[Change[T]]) -> None:
+        try:
+            event = self._event.decode(line)
+        except msgspec.ValidationError:
+            self._take_odd(line, changes)
+            return
+        except msgspec.DecodeError as error:
+            # The bytes are not shown: a proxy's answer may hold anything.
+            raise ApiServerError("expected a watch event, found a line that is not JSON") from error
+        if event.type in ("ADDED", "MODIFIED"):
+            self._upsert(event.object, changes)
+        elif event.type == "DELETED":
+            self._delete(event.object, changes)
+        else:
+            self._take_odd(line, changes)
+
+    def _take_odd(self, line: bytes, changes: list[Change[T]]) -> None:
+        kind = self._kind_of(line)
+        if kind == "BOOKMARK":
+            self._mark(self._bookmark.decode(line).object.metadata, changes)
+        elif kind == "ERROR":
+            status = self._error.decode(line).object
+            message = f"the watch ended with an error: {status.code} {status.message[:512]}"
+            raise (ExpiredError if status.code == 410 else ApiServerError)(message, status=status.code)
+        elif kind in ("ADDED", "MODIFIED", "DELETED"):
+            self.undecodable += 1
+        else:
+            raise ApiServerError("expected a watch event, found another JSON value")
+
+    def _kind_of(self, line: bytes) -> str:
+        try:
+            return self._type.decode(line).type
+        except msgspec.ValidationError:
+            return ""
+
+    def _mark(self, metadata: _BookmarkMeta, changes: list[Change[T]]) -> None:
+        if self._arriving is None:
+            self.resource_version = metadata.resource_version
+        elif metadata.annotations.get(INITIAL_EVENTS_END) == "true":
+            self.resource_version = metadata.resource_version
+            changes.extend(self.complete())
+
+    def _upsert(self, new: T, changes: list[Change[T]]) -> None:
+        metadata = new.metadata
+        key = _key(metadata)
+        if self._arriving is not None:
+            # Their versions are in no order: nothing to resume from before the bookmark.
+            self._arriving[key] = new
+            return
+        old = self.objects.get(key)
+        if old is not None and _older(metadata, old.metadata):
+            return
+        self.resource_version = metadata.resource_version
+        self.objects[key] = new
+        changes.append(Upserted(new, old, initial=False))
+
+    def _delete(self, gone: T, changes: list[Change[T]]) -> None:
+        key = _key(gone.metadata)
+        if self._arriving is not None:
+            self._arriving.pop(key, None)
+            return
+        old = self.objects.get(key)
+        if old is not None and (old.metadata.uid != gone.metadata.uid or _older(gone.metadata, old.metadata)):
+            return
+        self.resource_version = gone.metadata.resource_version
+        if old is not None:
+            del self.objects[key]
+            changes.append(Deleted(old))
+
+
+def _key(metadata: Metadata) -> Key:
+    return metadata.namespace, metadata.name
+
+
+def _older(new: Metadata, old: Metadata) -> bool:
+    """Whether ``new`` is an earlier state of the same object (resourceVersions compare as integers, KEP-5504)."""
+    if new.uid != old.uid or not (new.resource_version.isdecimal() and old.resource_version.isdecimal()):
+        return False
+    return int(new.resource_version) < int(old.resource_version)
