@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
-from kraut_core.errors import InvalidSpecError
+from kraut_core.errors import AuthenticationError, InvalidSpecError
 from kraut_worker.planning import verdicts
 from kraut_worker.planning.retries import SETTLED, did_harm, is_exhausted, newest, retry_at
 from kraut_worker.planning.scene import Observation, Problem, Scene
@@ -59,7 +59,7 @@ def _trouble(situation: Situation) -> Decision | None:
     if scene.problem is None:
         return None
     awaited = open_operation(situation.operations)
-    if awaited is not None and awaited.type == "Reboot" and not scene.problem.permanent:
+    if awaited is not None and awaited.type == "Reboot" and _goes_with_a_reboot(scene.problem):
         return _absent_after_reboot(scene, awaited)
     if scene.problem.permanent:
         return Decision("Rest", scene.problem.reason, scene.problem.message, stalled=True)
@@ -70,6 +70,11 @@ def _trouble(situation: Situation) -> Decision | None:
         progressing=True,
         recheck=timedelta(seconds=min(5 * 2**scene.attempt, 60)),
     )
+
+
+def _goes_with_a_reboot(problem: Problem) -> bool:
+    """While a host goes down or comes up, pam_nologin(8) refuses logins as if the credentials were wrong."""
+    return not problem.permanent or problem.reason == AuthenticationError.default_reason
 
 
 def _absent_after_reboot(scene: Scene, reboot: OperationStatus) -> Decision:
@@ -165,6 +170,14 @@ def _unsupported(situation: Situation) -> Decision | None:
     return Decision("Wait", problem.reason, problem.message, progressing=True, recheck=timedelta(seconds=60))
 
 
+def _policy_missing(situation: Situation) -> Decision | None:
+    reference = situation.scene.host.spec.upgrade_policy_ref
+    if reference is None or not situation.scene.policy_missing:
+        return None
+    message = f"there is no UpgradePolicy {reference.name} in this namespace: create it, or take upgradePolicyRef out; nothing is started without it"
+    return Decision("Rest", verdicts.UPGRADE_POLICY_NOT_FOUND, message, stalled=True)
+
+
 def _gave_up(situation: Situation) -> Decision | None:
     last = newest(situation.operations)
     limit = situation.scene.policy.backoff_limit
@@ -221,6 +234,7 @@ RULES: tuple[Rule, ...] = (
     _nothing_wanted,
     _cluster_node,
     _unsupported,
+    _policy_missing,
     _gave_up,
     _backing_off,
     _outside_window,

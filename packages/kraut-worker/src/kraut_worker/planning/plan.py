@@ -11,7 +11,7 @@ from kraut_worker.planning.budget import Denied
 from kraut_worker.planning.decide import Decision, Situation, decide, is_disrupted
 from kraut_worker.planning.retries import count_failures
 from kraut_worker.planning.scene import Scene
-from kraut_worker.planning.settle import ended_now, open_operation, settle_operations
+from kraut_worker.planning.settle import HISTORY, ended_now, open_operation, settle_operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,15 @@ def plan_host(scene: Scene) -> Plan:
         decision=decision,
         operations=tuple(operations),
         failures=failures,
-        fencing_token=status.fencing_token if status else 0,
+        fencing_token=_greatest_token(scene),
         disrupted=is_disrupted(situation, decision),
         ended=tuple(ended),
     )
+
+
+def _greatest_token(scene: Scene) -> int:
+    written = scene.host.status.fencing_token if scene.host.status else 0
+    return max(written, scene.observation.fencing_token if scene.observation else 0)
 
 
 def _fresh(scene: Scene) -> bool:
@@ -73,7 +78,7 @@ def start(plan: Plan, operation: OperationType) -> Plan:
         generation=scene.host.metadata.generation,
         workflow_id=scene.workflow_id,
     )
-    return replace(plan, operations=(started, *plan.operations)[:10], fencing_token=token, disrupted=True)
+    return replace(plan, operations=(started, *plan.operations)[:HISTORY], fencing_token=token, disrupted=True)
 
 
 def postpone(plan: Plan, denied: Denied) -> Plan:

@@ -40,6 +40,8 @@ class Observation:
     """What makes it a node of a cluster: ``kubelet``, ``k3s``, ``rke2``; empty when it is none."""
     uptime_seconds: float = 0.0
     operations: Mapping[str, OperationOnHost] = field(default_factory=dict)
+    fencing_token: int = 0
+    """The greatest token that the host has seen; a re-created Host starts behind it."""
     host_key: str = ""
     """The key that the host showed, as an OpenSSH public-key line."""
 
@@ -52,6 +54,8 @@ class Scene:
     now: datetime
     policy: UpgradePolicySpec
     """The shared policy's spec, or the defaults when the host refers to none."""
+    policy_missing: bool
+    """upgradePolicyRef names what does not exist."""
     observation: Observation | None
     problem: Problem | None
     """Why there is no observation."""

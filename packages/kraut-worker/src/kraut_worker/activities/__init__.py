@@ -1,0 +1,1 @@
+"""What workflows ask for, done: each activity reads what is, calls the pure planner and acts through ports."""

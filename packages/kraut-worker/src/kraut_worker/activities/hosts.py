@@ -1,0 +1,28 @@
+"""The activities of HostWorkflow that reach the host."""
+
+from temporalio import activity
+
+from kraut_worker.activities.assess import HostAssessor
+from kraut_worker.activities.heartbeat import heartbeating
+from kraut_worker.activities.operate import HostOperator
+from kraut_worker.messages import AssessInput, Assessment, OperationReport, RunOperationInput
+
+
+class HostActivitiesOnSite:
+    """Implements ``kraut_worker.workflows.activities.HostActivities``."""
+
+    def __init__(self, assessor: HostAssessor, operator: HostOperator) -> None:
+        self._assessor = assessor
+        self._operator = operator
+
+    @activity.defn(name="assess_host")
+    async def assess(self, question: AssessInput) -> Assessment:
+        """Read the Host, gather facts, decide the next step, write the status."""
+        async with heartbeating():
+            return await self._assessor.assess(question, activity.info().workflow_id or "")
+
+    @activity.defn(name="run_operation")
+    async def run_operation(self, task: RunOperationInput) -> OperationReport:
+        """Start an operation or attach to it, and stay until its end is known."""
+        async with heartbeating():
+            return await self._operator.run(task)

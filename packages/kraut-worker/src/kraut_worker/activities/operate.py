@@ -1,0 +1,123 @@
+"""Stay with an operation on a host until its end is known, through every loss of the connection."""
+
+import asyncio
+import time
+
+import structlog
+
+from kraut_core.api.v1alpha1.host import Host
+from kraut_core.errors import (
+    AuthenticationError,
+    KrautError,
+    NotFoundError,
+    SecretError,
+    TransientError,
+)
+from kraut_core.kube.client import KubeClient
+from kraut_worker.activities.operation_logs import OperationLogs
+from kraut_worker.activities.targets import read_references
+from kraut_worker.messages import OperationOrder, OperationReport, RunOperationInput
+from kraut_worker.operations.apt import update_packages
+from kraut_worker.operations.protocol import OperationSpec, StartOutcome, poll, start
+from kraut_worker.operations.reboot import reboot
+from kraut_worker.operations.state import OperationState
+from kraut_worker.ports import HostConnector, HostTarget, Shell
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class HostOperator:
+    """Runs operations; one per process."""
+
+    def __init__(self, kube: KubeClient, connector: HostConnector) -> None:
+        self._kube = kube
+        self._connector = connector
+        self._logs = OperationLogs(kube)
+
+    async def run(self, task: RunOperationInput) -> OperationReport:
+        """Start the operation or attach to it, and stay until it ended or the host was away for the order's deadline.
+
+        The report only says whether there is something new to see: what became of the operation, the next assessment reads
+        from the host itself.
+        """
+        order = task.order
+        contact = time.monotonic()
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                host, target = await self._find(task)
+                async with self._connector.connect(target) as shell:
+                    contact, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+                    report = await self._stay(shell, host, order)
+                if report is not None:
+                    return report
+            except NotFoundError:
+                return OperationReport(state="Unknown", message="the Host was deleted")
+            except KrautError as error:
+                if not _may_heal(error, order):
+                    return OperationReport(state="Unknown", message=error.message)
+                if time.monotonic() - contact > order.deadline_seconds:
+                    return OperationReport(state="Unknown", message=error.message)
+                log.info("operation out of sight", operation=order.id, host=task.host.name, reason=error.reason)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _find(self, task: RunOperationInput) -> tuple[Host, HostTarget]:
+        host = await self._kube.get(Host, task.host.namespace, task.host.name)
+        references = await read_references(self._kube, host)
+        if references.target is None:
+            raise SecretError(references.problem.message if references.problem else "no credentials")
+        return host, references.target
+
+    async def _stay(self, shell: Shell, host: Host, order: OperationOrder) -> OperationReport | None:
+        """None: the host still runs the boot that the operation is to end; look again."""
+        outcome = await start(shell, _spec(order))
+        if order.type == "Reboot":
+            return await self._await_reboot(shell, order, outcome)
+        if not outcome.attachable:
+            return OperationReport(state="Refused", message=_refusal(outcome))
+        state = OperationState(state="Running")
+        while not state.ended:
+            state = await poll(shell, order.id, state.offset)
+        if state.exit_code != 0:
+            await self._logs.keep(shell, host, order.id)
+        return OperationReport(state="Ended")
+
+    async def _await_reboot(self, shell: Shell, order: OperationOrder, outcome: StartOutcome) -> OperationReport | None:
+        if outcome.result == "RefusedBootID":
+            return OperationReport(state="Ended", message="the host runs another boot")
+        if not outcome.attachable:
+            return OperationReport(state="Refused", message=_refusal(outcome))
+        state = await poll(shell, order.id, wait_seconds=2)
+        if state.current_boot_id != order.boot_id or (state.state == "Done" and state.exit_code):
+            return OperationReport(state="Ended")
+        return None
+
+
+def _spec(order: OperationOrder) -> OperationSpec:
+    script = (
+        reboot() if order.type == "Reboot" else update_packages("Security" if order.updates == "Security" else "All")
+    )
+    return OperationSpec(
+        id=order.id, type=order.type, fencing_token=order.fencing_token, boot_id=order.boot_id, script=script
+    )
+
+
+def _may_heal(error: KrautError, order: OperationOrder) -> bool:
+    """Loss of sight; while a host reboots, pam_nologin(8) refuses logins as if the credentials were wrong."""
+    return isinstance(error, TransientError) or (order.type == "Reboot" and isinstance(error, AuthenticationError))
+
+
+def _refusal(outcome: StartOutcome) -> str:
+    match outcome.result:
+        case "RefusedToken":
+            return f"the host has seen the fencing token {outcome.token}: this decision is outdated"
+        case "RefusedBootID":
+            return f"the host runs boot {outcome.boot_id}, another one than the decision was made in"
+        case "Busy":
+            return f"operation {outcome.other_id} runs on the host"
+        case _:
+            return outcome.message or outcome.result

@@ -1,0 +1,83 @@
+"""Places in the budget of an UpgradePolicy: taken and given back under its resourceVersion."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from kraut_core.api.conditions import RECONCILING, find
+from kraut_core.api.v1alpha1.host import Host
+from kraut_core.api.v1alpha1.upgradepolicy import Reservation, UpgradePolicy, UpgradePolicyStatus
+from kraut_core.errors import ConflictError, NotFoundError
+from kraut_core.kube.client import KubeClient
+from kraut_worker.planning import verdicts
+from kraut_worker.planning.budget import Denied, release, reserve
+
+TRIES = 20
+"""Of hosts that ask at once one wins each time; whoever lost so often waits for its next turn."""
+
+
+async def take_place(kube: KubeClient, host: Host, now: datetime) -> Denied | None:
+    """Reserve a place for ``host`` in the budget of its policy; None when it has one (or needs none)."""
+    reference = host.spec.upgrade_policy_ref
+    if reference is None:
+        return None
+    for _ in range(TRIES):
+        policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
+        outcome = reserve(policy, await _sharing(kube, policy), host, now)
+        if isinstance(outcome, Denied):
+            return outcome
+        if await _write(kube, policy, outcome.reservations):
+            return None
+    return Denied(f"UpgradePolicy {reference.name} is being asked by too many hosts at once")
+
+
+async def give_back(kube: KubeClient, host: Host) -> list[Host]:
+    """Give a place back; returns the hosts that wait for one, longest first (none when nothing was given back)."""
+    reference = host.spec.upgrade_policy_ref
+    if reference is None:
+        return []
+    for _ in range(TRIES):
+        try:
+            policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
+        except NotFoundError:
+            return []
+        if not any(held.uid == host.metadata.uid for held in _held(policy)):
+            return []
+        sharing = await _sharing(kube, policy)
+        kept = release(policy, sharing, host.metadata.uid)
+        if kept is None or await _write(kube, policy, kept):
+            return _waiting(sharing)
+    return []
+
+
+def _held(policy: UpgradePolicy) -> Sequence[Reservation]:
+    return policy.status.reservations if policy.status is not None else ()
+
+
+async def _sharing(kube: KubeClient, policy: UpgradePolicy) -> list[Host]:
+    return [
+        host
+        async for host in kube.list(Host, policy.metadata.namespace, on_invalid=lambda _: None)
+        if host.spec.upgrade_policy_ref is not None and host.spec.upgrade_policy_ref.name == policy.metadata.name
+    ]
+
+
+async def _write(kube: KubeClient, policy: UpgradePolicy, reservations: Sequence[Reservation]) -> bool:
+    if list(reservations) == list(_held(policy)):
+        return True
+    status = UpgradePolicyStatus(reservations=list(reservations))
+    try:
+        await kube.replace_status(UpgradePolicy, policy.model_copy(update={"status": status}))
+    except ConflictError:
+        return False
+    return True
+
+
+def _waiting(sharing: Sequence[Host]) -> list[Host]:
+    waiting = [
+        (condition.last_transition_time, host)
+        for host in sharing
+        if host.status is not None
+        and (condition := find(host.status.conditions, RECONCILING)) is not None
+        and condition.reason == verdicts.WAITING_FOR_BUDGET
+    ]
+    return [host for _, host in sorted(waiting, key=lambda pair: pair[0])]

@@ -1,0 +1,95 @@
+"""From a host's facts to what decisions look at (pure)."""
+
+from typing import TypeVar
+
+from kraut_core.api.v1alpha1.host import HostCapacity, HostInfo, PackageStatus
+from kraut_core.errors import UnknownOutcomeError
+from kraut_worker.facts.model import (
+    Capacity,
+    ClusterNode,
+    FactError,
+    HostFacts,
+    Machine,
+    Operations,
+    OsRelease,
+    PackageLists,
+    Packages,
+    RebootRequired,
+)
+from kraut_worker.planning.scene import Observation, Problem
+
+SHOWN = 64
+"""Names that a status lists at most."""
+
+FactT = TypeVar("FactT")
+
+PERMANENT_FACT_ERRORS = frozenset({"UnsupportedOperatingSystem"})
+
+
+def observe(facts: HostFacts, host_key: str) -> Observation:
+    """The observation that the facts make.
+
+    Raises UnknownOutcomeError when the machine, what runs on it or whether it is a cluster node could not be read: deciding
+    without them could run something twice, or on a host that belongs to a cluster.
+    """
+    machine = _needed(facts.machine, Machine)
+    operations = _needed(facts.operations, Operations)
+    node = _needed(facts.cluster_node, ClusterNode)
+    reboot = _needed(facts.reboot_required, RebootRequired)
+    system = facts.os_release if isinstance(facts.os_release, OsRelease) else OsRelease(id="")
+    capacity = facts.capacity if isinstance(facts.capacity, Capacity) else Capacity(0, 0, 0)
+    return Observation(
+        info=_info(machine, system),
+        capacity=HostCapacity(cpu=capacity.cpu, memory_bytes=capacity.memory_bytes, disk_bytes=capacity.disk_bytes),
+        packages=_packages(facts),
+        package_problem=_package_problem(facts),
+        reboot_required=reboot.required,
+        reboot_required_by=reboot.packages[:SHOWN],
+        cluster_node=", ".join(node.evidence[:3]),
+        uptime_seconds=machine.uptime_seconds,
+        operations={operation.id: operation for operation in operations.newest},
+        fencing_token=operations.fencing_token,
+        host_key=host_key,
+    )
+
+
+def _needed(fact: FactT | FactError, _: type[FactT]) -> FactT:
+    if isinstance(fact, FactError):
+        raise UnknownOutcomeError(f"{fact.fact} of the host could not be read: {fact.message}", reason=fact.reason)
+    return fact
+
+
+def _info(machine: Machine, system: OsRelease) -> HostInfo:
+    return HostInfo(
+        machineID=machine.machine_id,
+        systemUUID=machine.system_uuid,
+        bootID=machine.boot_id,
+        kernel_version=machine.kernel_version,
+        architecture=machine.architecture,
+        os_image=system.pretty_name,
+        osID=system.id,
+        os_version=system.version_id,
+        os_codename=system.codename,
+    )
+
+
+def _packages(facts: HostFacts) -> PackageStatus | None:
+    if not isinstance(facts.packages, Packages):
+        return None
+    lists = facts.package_lists
+    return PackageStatus(
+        pending=len(facts.packages.pending),
+        security=len(facts.packages.security),
+        held=list(facts.packages.held[:SHOWN]),
+        broken=bool(facts.packages.broken),
+        lists_refreshed_at=lists.refreshed_at if isinstance(lists, PackageLists) else None,
+    )
+
+
+def _package_problem(facts: HostFacts) -> Problem | None:
+    lists = facts.package_lists
+    found = [facts.packages, lists.problem if isinstance(lists, PackageLists) else lists]
+    error = next((fact for fact in found if isinstance(fact, FactError)), None)
+    if error is None:
+        return None
+    return Problem(error.reason, error.message, error.reason in PERMANENT_FACT_ERRORS)
