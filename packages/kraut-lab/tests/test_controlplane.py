@@ -30,6 +30,11 @@ def test_the_person_is_admin_and_the_components_are_not(control_plane: ControlPl
         assert whoami.stdout == f"system:serviceaccount:kraut-system:kraut-{component}"
 
 
+def test_krauts_kinds_are_served(control_plane: ControlPlane) -> None:
+    served = kubectl(control_plane, "admin", "api-resources", "--api-group=kraut.dev", "-o", "name").stdout.split()
+    assert "hosts.kraut.dev" in served
+
+
 def test_controllers_run(control_plane: ControlPlane) -> None:
     assert kubectl(control_plane, "admin", "create", "namespace", "going").returncode == 0
     gone = kubectl(control_plane, "admin", "delete", "namespace", "going", "--timeout=30s")

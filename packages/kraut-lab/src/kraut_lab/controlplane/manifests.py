@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from kraut_core.crd import all_definitions
 
 NAMESPACE = "kraut-system"
 COMPONENTS = ("operator", "worker")
@@ -33,11 +34,9 @@ def base_documents() -> list[dict[str, Any]]:
 
 
 def core_documents() -> list[dict[str, Any]]:
-    """The CRDs and the RBAC rules that kraut-core ships; empty when it is not installed."""
-    if find_spec("kraut_core") is None:
-        return []
-    root = Path(str(resources.files("kraut_core"))) / "manifests"
-    documents: list[dict[str, Any]] = []
-    for file in sorted(root.rglob("*.yaml")):
+    """kraut's CRDs, generated from the models, and the RBAC rules that kraut-core ships."""
+    rules = Path(str(resources.files("kraut_core"))) / "manifests" / "rbac"
+    documents = all_definitions()
+    for file in sorted(rules.glob("*.yaml")):
         documents += [document for document in yaml.safe_load_all(file.read_text()) if document]
     return documents
