@@ -1,0 +1,28 @@
+"""What the machine has: processors, memory, disk."""
+
+from kraut_worker.facts.fact import Answer, Fact, FactProblem
+from kraut_worker.facts.model import Capacity
+
+COMMAND = """
+printf 'cpu=%s\\n' "$(nproc)"
+sed -n 's/^MemTotal: *\\([0-9]*\\) kB$/memoryKiB=\\1/p' /proc/meminfo
+df -Pk / | awk 'NR == 2 { print "diskKiB=" $2 }'
+"""
+
+
+def parse(answer: Answer) -> Capacity:
+    """proc(5) and df(1) count in KiB."""
+    values = answer.pairs()
+    try:
+        return Capacity(
+            cpu=int(values["cpu"]),
+            memory_bytes=int(values["memoryKiB"]) * 1024,
+            disk_bytes=int(values["diskKiB"]) * 1024,
+        )
+    except (KeyError, ValueError):
+        raise FactProblem(
+            "CommandFailed", f"nproc, /proc/meminfo or df said nothing usable: {answer.stdout[:200]!r}"
+        ) from None
+
+
+CAPACITY = Fact("capacity", COMMAND, parse)

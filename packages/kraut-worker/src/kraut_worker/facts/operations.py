@@ -1,0 +1,56 @@
+"""kraut's own operations on the host, so that a running one is adopted and none is started twice."""
+
+from collections.abc import Iterator, Mapping
+
+from kraut_worker.facts.fact import Answer, Fact
+from kraut_worker.facts.model import OperationOnHost, Operations
+from kraut_worker.operations.layout import OPS, ROOT
+from kraut_worker.operations.reading import READ_FUNCTION, read_state
+
+SHOWN = 5
+
+COMMAND = f"""
+{READ_FUNCTION}
+printf 'token=%s\\n' "$(cat {ROOT}/token 2>/dev/null)"
+[ -d {OPS} ] || exit 0
+ls -1t {OPS} | head -n {SHOWN} | while read -r id; do
+  echo operation
+  read_operation "{OPS}/$id"
+done
+"""
+
+
+def parse(answer: Answer) -> Operations:
+    """Newest first. Folders without a spec (a start that was cut before it wrote one) are nothing yet and left out."""
+    head, *blocks = _blocks(answer.lines)
+    return Operations(
+        newest=tuple(
+            _parse_operation(values) for values in blocks if values.get("spec.type") in ("UpdatePackages", "Reboot")
+        ),
+        fencing_token=int(head.get("token") or 0),
+    )
+
+
+def _blocks(lines: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
+    values: dict[str, str] = {}
+    for line in lines:
+        if line == "operation":
+            yield values
+            values = {}
+        else:
+            key, _, value = line.partition("=")
+            values[key] = value
+    yield values
+
+
+def _parse_operation(values: Mapping[str, str]) -> OperationOnHost:
+    return OperationOnHost(
+        id=values["id"],
+        type="Reboot" if values["spec.type"] == "Reboot" else "UpdatePackages",
+        fencing_token=int(values.get("spec.token") or 0),
+        decided_in_boot_id=values.get("spec.bootID", ""),
+        state=read_state(values),
+    )
+
+
+OPERATIONS = Fact("operations", COMMAND, parse)

@@ -1,0 +1,116 @@
+"""kraut's own package lists on the host, so that looking never takes or waits for the host's apt locks.
+
+They live in /var/lib/kraut/apt with a cache of their own (about 100 MB for Debian's main archive), are fetched from the
+host's own sources by the host's own apt, and its hooks (APT::Update::Post-Invoke and the like) do not run for them.
+"""
+
+from datetime import UTC, datetime
+
+from kraut_worker.facts.fact import UNSUPPORTED_EXIT, Answer, Fact, FactProblem
+from kraut_worker.facts.model import FactError, PackageLists
+
+FOLDER = "/var/lib/kraut/apt"
+NAME = "package_lists"
+
+CONFIG = f"""\
+Dir::State::lists "{FOLDER}/lists";
+Dir::Cache "{FOLDER}/cache";
+Acquire::Languages "none";
+Acquire::Retries "1";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+APT::Update::Error-Mode "any";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+"""
+
+SECURITY_PREFERENCES = """\
+Package: *
+Pin: release l=Debian-Security
+Pin-Priority: 990
+
+Package: *
+Pin: release a=*-security
+Pin-Priority: 990
+
+Package: *
+Pin: release n=*-security
+Pin-Priority: 990
+"""
+"""apt_preferences(5): the version of the security archive is the candidate even where another archive has a newer one."""
+
+_COMMAND = """
+command -v apt-get >/dev/null || exit @UNSUPPORTED@
+folder=@FOLDER@
+now=$(date +%s)
+stamp=$(cat "$folder/refreshed" 2>/dev/null || echo 0)
+printf 'refreshedAt=%s\\n' "$stamp"
+age=$((now - stamp))
+# A stamp from the future is a clock that was set back.
+[ "$age" -lt 0 ] || [ "$age" -ge @MAX_AGE@ ] || exit 0
+mkdir -p -m 0711 /var/lib/kraut && mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" || exit 73
+cat >"$folder/apt.conf" <<'END' || exit 73
+@CONFIG@END
+{ cat /etc/apt/preferences 2>/dev/null; echo; cat <<'END'; } >"$folder/security.preferences" || exit 73
+@PREFERENCES@END
+exec 9>"$folder/lock" || exit 73
+flock -w 90 9 || exit 75
+out=$(timeout 120 apt-get -q -c "$folder/apt.conf" update 2>&1 9>&-)
+status=$?
+case $out in *'Failed to fetch'*|*'Some index files failed'*) [ "$status" -ne 0 ] || status=100 ;; esac
+if [ "$status" -eq 0 ]; then
+  printf '%s\\n' "$now" >"$folder/refreshed.new" && mv "$folder/refreshed.new" "$folder/refreshed" || exit 73
+  printf 'refreshedAt=%s\\n' "$now"
+else
+  printf '%s\\n' "$out" | grep -E '^(E|W|Err)' | tail -n 5 >&2
+  exit "$status"
+fi
+"""
+
+
+def command(max_age_seconds: int) -> str:
+    """Fetch the lists when they are older than that; 0 fetches always."""
+    text = _COMMAND
+    for name, value in (
+        ("UNSUPPORTED", str(UNSUPPORTED_EXIT)),
+        ("FOLDER", FOLDER),
+        ("MAX_AGE", str(max_age_seconds)),
+        ("CONFIG", CONFIG),
+        ("PREFERENCES", SECURITY_PREFERENCES),
+    ):
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def parse(answer: Answer) -> PackageLists:
+    """A failed refresh is a finding beside the older lists, not an error: they still tell what is pending."""
+    if answer.exit_status == UNSUPPORTED_EXIT:
+        raise FactProblem("UnsupportedOperatingSystem", "this host has no apt-get")
+    stamp = int(answer.pairs().get("refreshedAt") or 0)
+    return PackageLists(
+        refreshed_at=datetime.fromtimestamp(stamp, UTC) if stamp else None,
+        problem=_problem(answer) if answer.exit_status else None,
+    )
+
+
+def _problem(answer: Answer) -> FactError:
+    said = " ".join(answer.stderr.split())[:600]
+    if answer.exit_status == 73:
+        return FactError(
+            NAME, "HostFolderNotWritable", f"{FOLDER} cannot be written (full or read-only file system): {said}"
+        )
+    if answer.exit_status == 75:
+        return FactError(NAME, "PackageListsBusy", "another refresh of kraut's package lists runs on the host")
+    if answer.exit_status == 124:
+        said = f"no end within 120 s. {said}"
+    return FactError(
+        NAME,
+        "RepositoryUnreachable",
+        f"apt could not fetch all package lists of the host's sources; older ones are used: {said}",
+    )
+
+
+def package_lists(max_age_seconds: int) -> Fact[PackageLists]:
+    """The fact, with the age from which lists are fetched anew."""
+    return Fact(NAME, command(max_age_seconds), parse)

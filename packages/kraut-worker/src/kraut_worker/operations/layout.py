@@ -1,0 +1,29 @@
+"""Where operations live on a host, and the files of one (shared by what writes them and what reads them).
+
+::
+
+    /var/lib/kraut/                 0711  so that apt's sandbox user reaches kraut's package lists
+    ├── lock                              flock(1): held by the unit for as long as its operation runs
+    ├── start.lock                        flock(1): held while an operation is started or everything is removed
+    ├── token                             the greatest fencing token seen, decimal
+    ├── apt/                              package lists of discovery (facts.package_lists)
+    └── ops/<id>/                   0700
+        ├── spec                          key=value: type, token, bootID (decided in), created (Unix seconds)
+        ├── script                        what the operation does
+        ├── run                           what the unit runs: claim, lock, script, result
+        ├── claim/bootID                  made by the unit before anything else
+        ├── out                           stdout and stderr of the script
+        └── result                        key=value: exitCode, bootID, ended (Unix seconds); written whole or not at all
+"""
+
+from typing import Final
+
+ROOT: Final = "/var/lib/kraut"
+OPS: Final = f"{ROOT}/ops"
+KEPT_FOLDERS: Final = 20
+"""Older folders are removed when an operation starts."""
+
+
+def unit_name(id_: str) -> str:
+    """The transient systemd unit of an operation."""
+    return f"kraut-{id_}.service"
