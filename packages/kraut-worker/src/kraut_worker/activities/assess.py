@@ -78,7 +78,7 @@ class HostAssessor:
             return await self._clean_up(host, references, question)
         scene = _empty_scene(host, references, question, workflow_id)
         if host.status is None or host.status.observed_generation != host.metadata.generation:
-            host = await self._write(host, discovering_status(scene))
+            host = await self._write(host, discovering_status(scene, references.observed))
         observation, problem = await self._probe(host, references, requested=scene.requested)
         if observation is not None and FINALIZER not in host.metadata.finalizers:
             host = await self._add_finalizer(host)

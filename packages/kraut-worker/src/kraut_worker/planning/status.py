@@ -35,7 +35,7 @@ def host_status(plan: Plan, references: Sequence[ObservedReference]) -> HostStat
     )
 
 
-def discovering_status(scene: Scene) -> HostStatus:
+def discovering_status(scene: Scene, references: Sequence[ObservedReference]) -> HostStatus:
     """The first answer to a new generation: it was seen and is being looked into."""
     before = scene.host.status or HostStatus()
     ready = find(before.conditions, READY)
@@ -52,6 +52,7 @@ def discovering_status(scene: Scene) -> HostStatus:
     return before.model_copy(
         update={
             "observed_generation": generation,
+            "observed_references": list(references),
             "workflow_id": scene.workflow_id,
             "conditions": set_conditions(before.conditions, verdicts_now, generation=generation, now=scene.now),
         }
