@@ -59,13 +59,13 @@ class CommandError(click.ClickException):
         click.echo(f"error: {self.message}", file=file, err=file is None)
 
 
-class NotReadyFailure(CommandError):
+class CommandNotReadyError(CommandError):
     """Exit code 3."""
 
     exit_code = NOT_READY
 
 
-class BlockedFailure(CommandError):
+class CommandBlockedError(CommandError):
     """Exit code 4."""
 
     exit_code = BLOCKED
@@ -74,11 +74,11 @@ class BlockedFailure(CommandError):
 def failure_of(error: KrautError) -> CommandError:
     """The error as the end of the program."""
     if isinstance(error, NotReadyError):
-        return NotReadyFailure(str(error))
+        return CommandNotReadyError(str(error))
     if isinstance(error, BlockedError):
-        return BlockedFailure(str(error))
+        return CommandBlockedError(str(error))
     if isinstance(error, ForbiddenError) and _DENIED_BY_POLICY.search(str(error)):
-        return BlockedFailure(str(error))
+        return CommandBlockedError(str(error))
     return CommandError(str(error))
 
 

@@ -56,15 +56,20 @@ def progress(text: str) -> Iterator[Progress]:
         yield Progress(status)
 
 
-def confirm(what: str, hosts: Sequence[str], *, yes: bool, no_input: bool) -> None:
+def is_interactive(*, no_input: bool) -> bool:
+    """Whether there is somebody to ask."""
+    return not no_input and sys.stdin.isatty()
+
+
+def confirm(what: str, hosts: Sequence[str], *, yes: bool, interactive: bool) -> None:
     """Ask before something that disrupts hosts, naming each. Raises CommandError when it is not agreed to.
 
-    Nobody to ask (``--no-input``, or stdin is no terminal) is a no: only ``--yes`` agrees for a script.
+    Nobody to ask is a no: only ``--yes`` agrees for a script.
     """
     if yes:
         return
     named = ", ".join(hosts)
-    if no_input or not sys.stdin.isatty():
+    if not interactive:
         raise CommandError(f"{what} ({named}): this needs a yes, and there is nobody to ask; add --yes to agree")
     if not click.confirm(f"{what}: {named}. Go on?", err=True):
         raise CommandError("nothing was changed: it was not agreed to")

@@ -1,0 +1,1 @@
+"""``kraut host``: add, import, test."""
