@@ -2,7 +2,7 @@
 
 import re
 
-from kraut_core.api.kinds import Kind
+from kraut_core.api.kinds import Kind, kind_named
 from kraut_core.errors import InvalidSpecError
 
 _SEGMENT = re.compile(r"[a-z0-9]([a-z0-9.\-]{0,251}[a-z0-9])?")
@@ -32,3 +32,14 @@ def core(resource: str, namespace: str, name: str = "") -> str:
     """Objects, or one object, of a namespaced resource of core/v1, for example ``secrets``."""
     base = f"/api/v1/namespaces/{segment(namespace)}/{resource}"
     return f"{base}/{segment(name)}" if name else base
+
+
+FOREIGN = {"Secret": "secrets", "ConfigMap": "configmaps"}
+"""Kinds of core/v1 that kraut's kinds may refer to, with their resources."""
+
+
+def watched(kind: str, namespace: str | None) -> str:
+    """The collection of a kind by its name, kraut's or of core/v1. Raises KeyError for any other."""
+    if kind not in FOREIGN:
+        return collection(kind_named(kind), namespace)
+    return f"/api/v1/{FOREIGN[kind]}" if namespace is None else core(FOREIGN[kind], namespace)

@@ -3,7 +3,8 @@
 Only what the caller's msgspec Struct names is decoded and kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -16,8 +17,33 @@ Key = tuple[str, str]
 """Namespace and name."""
 
 
-class Metadata(msgspec.Struct, rename="camel", gc=False):
-    """The least that a watched object's metadata must give; extend it with what you need."""
+class Kept(Protocol):
+    """What is remembered of an object: at least which one it is, and its version."""
+
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def resource_version(self) -> str: ...
+
+
+T = TypeVar("T", bound=Kept)
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[T]):
+    """``shape``: the msgspec Struct that an object is decoded into, all of its fields with defaults except what every
+    object has; ``keep`` makes of it what is remembered."""
+
+    shape: type[Any]
+    keep: Callable[[Any], T]
+
+
+class Identity(msgspec.Struct, rename="camel", gc=False, frozen=True):
+    """Which object it is, and its version; all that the plainest watch needs."""
 
     name: str = ""
     namespace: str = ""
@@ -25,14 +51,13 @@ class Metadata(msgspec.Struct, rename="camel", gc=False):
     resource_version: str = ""
 
 
-class Shape(Protocol):
-    """A msgspec Struct for a watched object; all fields but ``metadata`` need defaults."""
+class IdentityShape(msgspec.Struct):
+    """The shape that decodes nothing but the identity."""
 
-    @property
-    def metadata(self) -> Metadata: ...
+    metadata: Identity
 
 
-T = TypeVar("T", bound=Shape)
+IDENTITIES: View[Identity] = View(IdentityShape, lambda found: found.metadata)
 
 
 class Upserted(NamedTuple, Generic[T]):
@@ -93,12 +118,12 @@ class _Type(msgspec.Struct):
 class Replica(Generic[T]):
     """State of one watch. ``objects`` is the last complete state plus what changed since; ``resource_version`` resumes it."""
 
-    def __init__(self, shape: type[T]) -> None:
+    def __init__(self, view: View[T]) -> None:
         self.objects: dict[Key, T] = {}
         self.resource_version = ""
         self.undecodable = 0
         self._arriving: dict[Key, T] | None = None
-        event = msgspec.defstruct("Event", [("type", str), ("object", shape)])
+        event = msgspec.defstruct("Event", [("type", str), ("object", view.shape)])
         page_meta = msgspec.defstruct(
             "ListMeta",
             [("resource_version", str, ""), ("continue_", str, "")],
@@ -107,7 +132,8 @@ class Replica(Generic[T]):
         page = msgspec.defstruct("Page", [("metadata", page_meta), ("items", list[msgspec.Raw])])
         self._event: msgspec.json.Decoder[Any] = msgspec.json.Decoder(event)
         self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(page)
-        self._object: msgspec.json.Decoder[T] = msgspec.json.Decoder(shape)
+        self._object: msgspec.json.Decoder[Any] = msgspec.json.Decoder(view.shape)
+        self._keep = view.keep
         self._bookmark = msgspec.json.Decoder(_Bookmark)
         self._error = msgspec.json.Decoder(_Error)
         self._type = msgspec.json.Decoder(_Type)
@@ -137,11 +163,11 @@ class Replica(Generic[T]):
     def _take(self, raw: msgspec.Raw) -> None:
         assert self._arriving is not None  # noqa: S101
         try:
-            found = self._object.decode(raw)
+            found = self._keep(self._object.decode(raw))
         except msgspec.ValidationError:
             self.undecodable += 1
             return
-        self._arriving[_key(found.metadata)] = found
+        self._arriving[_key(found)] = found
 
     def complete(self) -> list[Change[T]]:
         """What was read since ``begin`` becomes the state; returns what differs from the old one, then Synced."""
@@ -151,9 +177,9 @@ class Replica(Generic[T]):
             old = self.objects.get(key)
             if old is None:
                 changes.append(Upserted(new, None, initial=True))
-            elif _older(new.metadata, old.metadata):
+            elif _older(new, old):
                 arrived[key] = old
-            elif new.metadata.resource_version != old.metadata.resource_version:
+            elif new.resource_version != old.resource_version:
                 changes.append(Upserted(new, old, initial=True))
         self.objects = arrived
         changes.append(Synced(len(arrived)))
@@ -176,9 +202,9 @@ class Replica(Generic[T]):
             # The bytes are not shown: a proxy's answer may hold anything.
             raise ApiServerError("expected a watch event, found a line that is not JSON") from error
         if event.type in ("ADDED", "MODIFIED"):
-            self._upsert(event.object, changes)
+            self._upsert(self._keep(event.object), changes)
         elif event.type == "DELETED":
-            self._delete(event.object, changes)
+            self._delete(self._keep(event.object), changes)
         else:
             self._take_odd(line, changes)
 
@@ -209,38 +235,37 @@ class Replica(Generic[T]):
             changes.extend(self.complete())
 
     def _upsert(self, new: T, changes: list[Change[T]]) -> None:
-        metadata = new.metadata
-        key = _key(metadata)
+        key = _key(new)
         if self._arriving is not None:
             # Their versions are in no order: nothing to resume from before the bookmark.
             self._arriving[key] = new
             return
         old = self.objects.get(key)
-        if old is not None and _older(metadata, old.metadata):
+        if old is not None and _older(new, old):
             return
-        self.resource_version = metadata.resource_version
+        self.resource_version = new.resource_version
         self.objects[key] = new
         changes.append(Upserted(new, old, initial=False))
 
     def _delete(self, gone: T, changes: list[Change[T]]) -> None:
-        key = _key(gone.metadata)
+        key = _key(gone)
         if self._arriving is not None:
             self._arriving.pop(key, None)
             return
         old = self.objects.get(key)
-        if old is not None and (old.metadata.uid != gone.metadata.uid or _older(gone.metadata, old.metadata)):
+        if old is not None and (old.uid != gone.uid or _older(gone, old)):
             return
-        self.resource_version = gone.metadata.resource_version
+        self.resource_version = gone.resource_version
         if old is not None:
             del self.objects[key]
-            changes.append(Deleted(old))
+            changes.append(Deleted(gone))
 
 
-def _key(metadata: Metadata) -> Key:
-    return metadata.namespace, metadata.name
+def _key(kept: Kept) -> Key:
+    return kept.namespace, kept.name
 
 
-def _older(new: Metadata, old: Metadata) -> bool:
+def _older(new: Kept, old: Kept) -> bool:
     """Whether ``new`` is an earlier state of the same object (resourceVersions compare as integers, KEP-5504)."""
     if new.uid != old.uid or not (new.resource_version.isdecimal() and old.resource_version.isdecimal()):
         return False

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic
@@ -18,7 +18,7 @@ from kraut_core.errors import ApiServerError, ForbiddenError, KrautError
 from kraut_core.kube.backoff import Backoff
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.framing import LineSplitter
-from kraut_core.kube.replica import Change, ExpiredError, Key, Replica, T
+from kraut_core.kube.replica import Change, ExpiredError, Key, Replica, T, View
 from kraut_core.kube.transport import JSON, Request
 
 METADATA_ONLY_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -58,11 +58,18 @@ class StreamOptions:
 class Stream(Generic[T]):
     """The objects of one source, kept current.
 
-    ``trouble`` is why the last attempt failed, None while the watch stands; ``heard_at`` is the monotonic time of the last byte.
+    ``trouble`` is why the last attempt failed, None while the watch stands; ``heard_at`` is the monotonic time of the last
+    byte. ``on_trouble`` is called with each failure and the seconds until the next attempt.
     """
 
     def __init__(
-        self, client: KubeClient, source: Source, shape: type[T], options: StreamOptions | None = None
+        self,
+        client: KubeClient,
+        source: Source,
+        view: View[T],
+        *,
+        options: StreamOptions | None = None,
+        on_trouble: Callable[[KrautError, float], None] | None = None,
     ) -> None:
         self.source = source
         self.synced = False
@@ -71,8 +78,9 @@ class Stream(Generic[T]):
         self.heard_at = time.monotonic()
         self._transport = client.transport
         self._options = options or StreamOptions()
-        self._replica: Replica[T] = Replica(shape)
+        self._replica: Replica[T] = Replica(view)
         self._backoff = Backoff(clock=time.monotonic)
+        self._on_trouble = on_trouble
         self._watch_list = True
         self._answered = False
 
@@ -109,7 +117,10 @@ class Stream(Generic[T]):
         if self._replica.arriving and (self._answered or refused):
             # Whatever is wrong with one way of reading everything, the other way may do.
             self._watch_list = not self._watch_list
-        await asyncio.sleep(self._backoff.fail())
+        wait = self._backoff.fail()
+        if self._on_trouble is not None:
+            self._on_trouble(error, wait)
+        await asyncio.sleep(wait)
 
     def _attempt(self) -> AsyncGenerator[list[Change[T]], None]:
         if self._replica.resource_version and not self._replica.arriving:
