@@ -7,16 +7,16 @@ from kraut_worker.operations.state import Observation, OperationState, decide_st
 
 READ_FUNCTION: Final = """
 # read_operation FOLDER: prints key=value lines. The unit is asked before the result is looked for: a unit that is gone
-# has written its result, if it ever will.
+# has written its result, if it ever will. The size comes after the result: the output was complete by then.
 read_operation() {
   printf 'id=%s\\n' "${1##*/}"
   unit=$(systemctl show --property=ActiveState --value "kraut-${1##*/}.service" 2>/dev/null)
   printf 'unit=%s\\n' "${unit:-unknown}"
-  printf 'size=%s\\n' "$(stat -c %s "$1/out" 2>/dev/null || echo 0)"
   [ ! -e "$1/spec" ] || sed 's/^/spec./' "$1/spec"
   printf 'claim.bootID=%s\\n' "$(cat "$1/claim/bootID" 2>/dev/null)"
   [ ! -d "$1/claim" ] || echo claimed=yes
   [ ! -e "$1/result" ] || sed 's/^/result./' "$1/result"
+  printf 'size=%s\\n' "$(stat -c %s "$1/out" 2>/dev/null || echo 0)"
   printf 'bootID=%s\\n' "$(cat /proc/sys/kernel/random/boot_id)"
 }
 """

@@ -1,6 +1,21 @@
 """The script that reboots a host (pure: it returns text)."""
 
+from typing import Final
+
+from kraut_worker.operations.exit_codes import ExitCode
+
+_SCRIPT: Final = f"""
+# Time for the session that started this to say so and to close, instead of being torn down with the host.
+sleep 1
+systemctl --no-block reboot || exit {int(ExitCode.REBOOT_REFUSED)}
+echo 'systemd accepted the reboot'
+"""
+
 
 def reboot() -> str:
-    """The script of a Reboot operation; it exits 0 when systemd accepted. Only a changed boot id is success."""
-    raise NotImplementedError
+    """The script of a Reboot operation; it exits 0 when systemd accepted.
+
+    Accepted is not done: the reboot succeeded when, and only when, the host's boot id is another than the one the
+    operation names. The unit outlives the beginning of the shutdown, so that its result is on disk before the host goes down.
+    """
+    return _SCRIPT

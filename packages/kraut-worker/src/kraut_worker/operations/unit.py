@@ -1,0 +1,38 @@
+"""What the unit of an operation runs on the host (pure: it returns text)."""
+
+from typing import Final
+
+from kraut_worker.operations.exit_codes import ExitCode
+from kraut_worker.operations.layout import ROOT
+
+RESULT_BYTES: Final = 160
+"""The result's blocks are allocated before the script runs, so that a full file system cannot swallow its exit code."""
+
+RUN: Final = f"""#!/bin/sh
+# One of kraut's operations. Documentation: kraut_worker.operations.layout and .state
+umask 077
+dir=$(dirname "$0")
+boot=$(cat /proc/sys/kernel/random/boot_id)
+# Made once, ever: whoever comes second does nothing, however often the unit is started.
+mkdir "$dir/claim" || exit 0
+printf '%s\\n' "$boot" >"$dir/claim/bootID"
+printf '%{RESULT_BYTES}s\\n' '' >"$dir/result.new"
+sync "$dir/result.new" "$dir/claim/bootID" "$dir/claim" "$dir"
+# At shutdown systemd sends SIGTERM to this shell only (KillMode=mixed): what runs is let finish, up to TimeoutStopSec.
+trap : TERM
+export HOME=/root LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KRAUT_OPERATION="$dir"
+# -o: the lock is flock's alone; a daemon that the script leaves behind does not keep it.
+flock -n -o -E {int(ExitCode.HOST_LOCKED)} {ROOT}/lock /bin/sh "$dir/script" &
+child=$!
+while :; do
+  wait "$child"
+  code=$?
+  # A wait that the SIGTERM broke off is no end of the child.
+  kill -0 "$child" 2>/dev/null || break
+done
+text=$(printf 'exitCode=%s\\nbootID=%s\\nended=%s' "$code" "$boot" "$(date +%s)")
+printf '%-{RESULT_BYTES}s\\n' "$text" 1<>"$dir/result.new"
+sync "$dir/out" "$dir/result.new"
+mv "$dir/result.new" "$dir/result"
+sync "$dir"
+"""
