@@ -57,12 +57,7 @@ Time = Annotated[
 """A moment as Kubernetes' metav1.Time: RFC 3339, UTC, whole seconds."""
 
 
-def _whole(value: Any) -> Any:
-    """JSON knows one kind of number: 22.0 is 22, as the API server has it. Texts and booleans are no numbers."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Integer = Annotated[int, Strict(), BeforeValidator(_whole)]
+Integer = Annotated[int, Strict()]
 """An integer as the API server takes it: neither ``"22"`` nor ``true``."""
 
 Boolean = Annotated[bool, Strict()]
@@ -76,11 +71,16 @@ class WireModel(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_nulls(cls, value: Any) -> Any:
-        """A null is an absent field: the API server prunes nulls before it defaults and validates."""
-        if isinstance(value, dict):
-            return {key: item for key, item in value.items() if item is not None}
-        return value
+    def _as_the_api_server(cls, value: Any) -> Any:
+        """Nulls of known fields are absent fields, and 22.0 is 22: so the API server reads JSON before it validates."""
+        if not isinstance(value, dict):
+            return value
+        known = {name for key, field in cls.model_fields.items() for name in (key, field.alias)}
+        return {key: _whole(item) for key, item in value.items() if item is not None or key not in known}
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class ObservedModel(WireModel):
