@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kraut_core.errors import UnsupportedHostError
 from kraut_worker.facts.capacity import CAPACITY
@@ -13,7 +13,7 @@ from kraut_worker.facts.machine import MACHINE
 from kraut_worker.facts.model import FactError, HostFacts
 from kraut_worker.facts.operations import OPERATIONS
 from kraut_worker.facts.os_release import OS_RELEASE
-from kraut_worker.facts.package_lists import package_lists
+from kraut_worker.facts.package_lists import PACKAGE_LISTS, package_lists
 from kraut_worker.facts.packages import PACKAGES
 from kraut_worker.facts.reboot_required import REBOOT_REQUIRED
 from kraut_worker.facts.sections import join_commands, split_answers
@@ -25,6 +25,12 @@ MAX_OUTPUT_BYTES = 4 << 20
 """A simulation of 10,000 updates is about 1 MiB, and there are two."""
 
 
+def all_facts(max_list_age: timedelta) -> tuple[Fact[Any], ...]:
+    """Every fact of HostFacts, in the order in which they are read: the lists before the packages that come from them."""
+    lists = package_lists(int(max_list_age.total_seconds()))
+    return (OS_RELEASE, MACHINE, CAPACITY, REBOOT_REQUIRED, CLUSTER_NODE, OPERATIONS, lists, PACKAGES)
+
+
 async def gather_facts(shell: Shell, *, max_list_age: timedelta, timeout_seconds: float = 300) -> HostFacts:
     """Read every fact of a host with one script.
 
@@ -34,9 +40,7 @@ async def gather_facts(shell: Shell, *, max_list_age: timedelta, timeout_seconds
     Raises what ``Shell.run`` raises. An operating system without apt is a FactError (reason UnsupportedOperatingSystem)
     of ``packages`` and ``package_lists``; see ``require_supported``.
     """
-    lists = package_lists(int(max_list_age.total_seconds()))
-    # In the order of HostFacts; the lists come before the packages that are read from them.
-    facts = (OS_RELEASE, MACHINE, CAPACITY, REBOOT_REQUIRED, CLUSTER_NODE, OPERATIONS, lists, PACKAGES)
+    facts = all_facts(max_list_age)
     marker = secrets.token_hex(16)
     result = await shell.run(join_commands(facts, marker), timeout_seconds=timeout_seconds, max_output=MAX_OUTPUT_BYTES)
     answers = split_answers(result.stdout, result.stderr, marker)
@@ -45,7 +49,7 @@ async def gather_facts(shell: Shell, *, max_list_age: timedelta, timeout_seconds
         machine=_read(MACHINE, answers),
         capacity=_read(CAPACITY, answers),
         reboot_required=_read(REBOOT_REQUIRED, answers),
-        package_lists=_read(lists, answers),
+        package_lists=_read(PACKAGE_LISTS, answers),
         packages=_read(PACKAGES, answers),
         cluster_node=_read(CLUSTER_NODE, answers),
         operations=_read(OPERATIONS, answers),

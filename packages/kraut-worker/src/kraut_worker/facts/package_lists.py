@@ -114,3 +114,7 @@ def _problem(answer: Answer) -> FactError:
 def package_lists(max_age_seconds: int) -> Fact[PackageLists]:
     """The fact, with the age from which lists are fetched anew."""
     return Fact(NAME, command(max_age_seconds), parse)
+
+
+PACKAGE_LISTS = package_lists(0)
+"""The fact with lists that are always fetched anew."""
