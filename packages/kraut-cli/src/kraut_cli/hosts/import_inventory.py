@@ -1,5 +1,6 @@
 """``kraut host import``: make Hosts from an Ansible inventory."""
 
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -103,7 +104,7 @@ def _hosts(inventory: str, limit: str | None) -> "list[InventoryHost]":
     from kraut_cli.inventory.model import InventoryError  # noqa: PLC0415
 
     try:
-        found = parse(click.get_text_stream("stdin").read()) if inventory == "-" else read_inventory(Path(inventory))
+        found = parse(sys.stdin.read()) if inventory == "-" else read_inventory(Path(inventory))
         hosts = found.hosts()
         return limit_hosts(hosts, limit) if limit else hosts
     except InventoryError as error:
