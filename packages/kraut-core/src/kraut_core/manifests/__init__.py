@@ -1,0 +1,47 @@
+"""What a cluster is given before kraut runs on it, as parsed documents: CRDs, RBAC, admission policies.
+
+The YAML files beside this module are the source; the CRDs come from the models. Needs the extra ``crd``.
+"""
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any, Final
+
+import yaml
+
+from kraut_core.crd import all_definitions
+
+NAMESPACE: Final = "kraut-system"
+"""Where kraut's service accounts live; the admission policies name them there."""
+
+Document = dict[str, Any]
+
+
+def all_documents() -> list[Document]:
+    """Everything, in the order in which to apply it; the namespace of the service accounts must exist."""
+    return [*crds(), *rbac(), *admission()]
+
+
+def crds() -> list[Document]:
+    """The CustomResourceDefinition of every kind."""
+    return all_definitions()
+
+
+def rbac() -> list[Document]:
+    """Service accounts, roles and bindings of operator and worker, and the roles that people's roles aggregate."""
+    return _load("rbac")
+
+
+def admission() -> list[Document]:
+    """ValidatingAdmissionPolicies that keep kraut from what RBAC cannot keep it from."""
+    return _load("admission")
+
+
+def _load(folder: str) -> list[Document]:
+    root = resources.files(__name__) / folder
+    files = sorted((entry for entry in root.iterdir() if entry.name.endswith(".yaml")), key=_name)
+    return [document for file in files for document in yaml.safe_load_all(file.read_text()) if document]
+
+
+def _name(entry: Traversable) -> str:
+    return entry.name
