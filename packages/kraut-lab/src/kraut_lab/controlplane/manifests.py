@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from kraut_core.crd import all_definitions
+from kraut_core.manifests import all_documents
 
 NAMESPACE = "kraut-system"
 COMPONENTS = ("operator", "worker")
@@ -34,9 +30,5 @@ def base_documents() -> list[dict[str, Any]]:
 
 
 def core_documents() -> list[dict[str, Any]]:
-    """kraut's CRDs, generated from the models, and the RBAC rules that kraut-core ships."""
-    rules = Path(str(resources.files("kraut_core"))) / "manifests" / "rbac"
-    documents = all_definitions()
-    for file in sorted(rules.glob("*.yaml")):
-        documents += [document for document in yaml.safe_load_all(file.read_text()) if document]
-    return documents
+    """kraut's CRDs, RBAC rules and admission policies."""
+    return all_documents()
