@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kraut_lab.errors import LabError, PartFailedError
+from kraut_lab.errors import LabError, PartFailedError, WaitTimeoutError
 from kraut_lab.files import read_json, write_json
 from kraut_lab.owner import boot_id
 from kraut_lab.processes import ProcessId, kill_all, spawn
@@ -79,8 +79,7 @@ class Daemon:
         """Wait until ``probe`` answers True.
 
         Raises:
-            PartFailedError: the program ended first.
-            LabError: it is not ready in time.
+            PartFailedError: the program ended first, or is not ready in time; the message carries the end of its log.
         """
 
         def check() -> bool | None:
@@ -90,7 +89,10 @@ class Daemon:
                 raise PartFailedError(f"{self.name} ended before {what}. The end of {self.log}:\n{self.log_tail()}")
             return None
 
-        wait_for(check, f"{self.name}: {what} (log: {self.log})", timeout=timeout)
+        try:
+            wait_for(check, f"{self.name} to be ready ({what})", timeout=timeout)
+        except WaitTimeoutError as error:
+            raise PartFailedError(f"{error} The end of {self.log}:\n{self.log_tail()}") from error
 
     def log_tail(self, lines: int = _LOG_TAIL_LINES) -> str:
         """The last lines of its log."""

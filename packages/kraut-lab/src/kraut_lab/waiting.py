@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from kraut_lab.errors import LabError
+from kraut_lab.errors import WaitTimeoutError
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ def wait_for(probe: Callable[[], T | None], what: str, *, timeout: float = 60.0,
         interval: seconds between two calls.
 
     Raises:
-        LabError: the condition did not hold in time.
+        WaitTimeoutError: the condition did not hold in time.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -29,10 +30,19 @@ def wait_for(probe: Callable[[], T | None], what: str, *, timeout: float = 60.0,
         if answer is not None:
             return answer
         if time.monotonic() >= deadline:
-            raise LabError(f"Waited {timeout:.0f} s for {what}, in vain.")
+            raise WaitTimeoutError(f"Waited {timeout:.0f} s for {what}, in vain.")
         time.sleep(interval)
 
 
 def wait_until(probe: Callable[[], bool], what: str, *, timeout: float = 60.0, interval: float = 0.05) -> None:
     """Like `wait_for`, for a probe that answers True or False."""
     wait_for(lambda: True if probe() else None, what, timeout=timeout, interval=interval)
+
+
+def accepts(address: str, port: int) -> bool:
+    """Whether something accepts TCP connections there."""
+    try:
+        with socket.create_connection((address, port), timeout=1):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,67 @@
+"""What a lab was asked to be: kept in ``lab.json`` so that any later process finds it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kraut_lab.errors import LabError
+from kraut_lab.files import read_json, write_json
+from kraut_lab.hosts.image import HostImage
+
+_MOST_HOSTS = 240
+
+
+@dataclass(frozen=True)
+class HostRecord:
+    """One host: its index gives its address and never changes."""
+
+    name: str
+    index: int
+    image: HostImage
+
+
+@dataclass(frozen=True)
+class LabRecord:
+    """Everything about a lab that cannot be seen on the machine."""
+
+    hosts: tuple[HostRecord, ...] = field(default_factory=tuple)
+    subnet: str | None = None
+    debian_updates: bool = False
+    kubernetes: str | None = None
+    """A pinned minor, None for the newest."""
+
+    def with_hosts(self, count: int, image: HostImage) -> LabRecord:
+        """Add hosts until there are ``count``.
+
+        Raises:
+            LabError: there are more already, or ``count`` is more than a lab's network holds.
+        """
+        if count > _MOST_HOSTS:
+            raise LabError(f"A lab has at most {_MOST_HOSTS} hosts (one /24), asked for {count}: start a second lab.")
+        if count < len(self.hosts):
+            raise LabError(
+                f"The lab has {len(self.hosts)} hosts, more than the {count} asked for: run `kraut lab down` first."
+            )
+        added = (HostRecord(f"host-{index + 1}", index, image) for index in range(len(self.hosts), count))
+        return replace(self, hosts=(*self.hosts, *added))
+
+
+def read_record(folder: Path) -> LabRecord | None:
+    """The record of the lab in a folder; None when there is none."""
+    document = read_json(folder / "lab.json")
+    if document is None:
+        return None
+    hosts = tuple(_read_host(host) for host in document["hosts"])
+    return LabRecord(**{**document, "hosts": hosts})
+
+
+def write_record(folder: Path, record: LabRecord) -> None:
+    """Write the record atomically."""
+    write_json(folder / "lab.json", asdict(record))
+
+
+def _read_host(document: dict[str, Any]) -> HostRecord:
+    image = document["image"]
+    return HostRecord(document["name"], document["index"], HostImage(image["suite"], tuple(image["packages"])))

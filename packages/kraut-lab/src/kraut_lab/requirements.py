@@ -1,0 +1,77 @@
+"""What the machine must have, told in one sentence before anything is made."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from kraut_lab.commands import is_installed, run
+from kraut_lab.errors import MissingRequirementError
+
+# Program -> the Debian package that has it.
+HOST_PROGRAMS: Final[Mapping[str, str]] = {
+    "mmdebstrap": "mmdebstrap",
+    "systemd-nspawn": "systemd-container",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "apt-ftparchive": "apt-utils",
+    "dpkg-deb": "dpkg",
+    "ssh-keygen": "openssh-client",
+    "nsenter": "util-linux",
+}
+
+# Nothing to look for on PATH: mmdebstrap verifies Debian's archive with these keys.
+_ALSO = ("debian-archive-keyring",)
+
+
+def check_linux() -> None:
+    """Raises MissingRequirementError when this is not Linux."""
+    if sys.platform != "linux":
+        raise MissingRequirementError(
+            f"A lab needs Linux (namespaces, systemd-nspawn), this is {sys.platform}: run it in a Debian 12 virtual machine."
+        )
+
+
+def check_host_requirements() -> None:
+    """Check what real hosts need.
+
+    Raises:
+        MissingRequirementError: not Linux, not root, or a Debian package is missing; the sentence says what to do.
+    """
+    check_linux()
+    if os.geteuid() != 0:
+        raise MissingRequirementError(
+            "Hosts need root (network namespaces, overlay mounts), you are not: run with sudo, or use --hosts 0."
+        )
+    if missing := missing_packages():
+        raise MissingRequirementError(
+            f"Hosts need Debian packages that are missing here: run `apt-get install {' '.join(missing)}` or `kraut lab setup`."
+        )
+
+
+def missing_packages() -> list[str]:
+    """The Debian packages whose programs are not installed."""
+    return sorted({package for program, package in HOST_PROGRAMS.items() if not is_installed(program)})
+
+
+def install_packages() -> list[str]:
+    """Install the missing Debian packages with apt-get, as root, and return them.
+
+    Raises:
+        MissingRequirementError: not Linux, not root, or apt-get is missing.
+        LabError: apt-get failed.
+    """
+    check_linux()
+    missing = missing_packages()
+    if not missing:
+        return []
+    if os.geteuid() != 0 or not is_installed("apt-get"):
+        raise MissingRequirementError(
+            f"Installing {', '.join(missing)} needs root and apt-get: run `sudo kraut lab setup` on Debian or Ubuntu."
+        )
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "-q", "update"], env=environment)
+    run(["apt-get", "-q", "-y", "install", "--no-install-recommends", *missing, *_ALSO], env=environment)
+    return missing
