@@ -53,6 +53,11 @@ class KubeClient:
         finally:
             await transport.close()
 
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return self.transport.access.server
+
     @overload
     async def get(self, kind: type[R], namespace: str, name: str) -> R: ...
     @overload

@@ -1,0 +1,83 @@
+"""kraut-operator's settings."""
+
+from pydantic import Field
+
+from kraut_core.settings import (
+    HomeSettings,
+    KubeSettings,
+    LogSettings,
+    ProbeSettings,
+    Settings,
+    SettingsGroup,
+    TemporalSettings,
+)
+
+
+class OperatorSettings(SettingsGroup):
+    """What this operator watches, how fast it wakes workflows, and how replicas agree on a leader."""
+
+    namespaces: str = Field(
+        default="",
+        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(,[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$",
+        description="Comma-separated namespaces to watch, Secrets included. Default empty: all of them. Name them where the operator must not list the Secrets of others.",
+    )
+    dispatch_rate: int = Field(
+        default=800,
+        ge=1,
+        le=100_000,
+        description="Signals to Temporal per second at most. Default 800, below the 2,400 requests per second that Temporal's frontend grants a namespace.",
+    )
+    dispatch_concurrency: int = Field(
+        default=64,
+        ge=1,
+        le=1024,
+        description="Signals in flight at most. Default 64: more do not make Temporal faster.",
+    )
+    resync_seconds: int = Field(
+        default=600,
+        ge=10,
+        le=86_400,
+        description="Seconds in which every object is compared once more with the world, evenly spread. Default 600; finds what a lost watch event hid.",
+    )
+    leader_election: bool = Field(
+        default=True,
+        description="Whether only the holder of the Lease wakes workflows. Default true; false saves the Lease where there is one replica and never two.",
+    )
+    lease_namespace: str = Field(
+        default="kraut-system",
+        max_length=63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        description="Namespace of the Lease. Default kraut-system, where kraut is installed.",
+    )
+    lease_name: str = Field(
+        default="kraut-operator",
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        description="Name of the Lease. Default kraut-operator, which is the only Lease that its RBAC covers.",
+    )
+    lease_seconds: int = Field(
+        default=15,
+        ge=3,
+        le=600,
+        description="Seconds after which a silent leader is replaced. Default 15, as in client-go.",
+    )
+    renew_seconds: int = Field(
+        default=10,
+        ge=2,
+        le=590,
+        description="Seconds within which the leader must renew the Lease; else it ends. Default 10; must be less than lease_seconds.",
+    )
+    retry_seconds: int = Field(
+        default=2, ge=1, le=60, description="Seconds between two attempts to take or renew the Lease. Default 2."
+    )
+
+
+class OperatorProcessSettings(Settings):
+    """Everything kraut-operator reads from the environment."""
+
+    operator: OperatorSettings = OperatorSettings()
+    home: HomeSettings = HomeSettings()
+    kube: KubeSettings = KubeSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    log: LogSettings = LogSettings()
+    probe: ProbeSettings = ProbeSettings()
