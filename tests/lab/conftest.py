@@ -1,0 +1,323 @@
+"""A lab with operator and worker, and a person's desk in front of it.
+
+Everything here talks to the API server with a plain HTTP client and to the hosts on their consoles: what is checked shares
+no code with what checks it.
+"""
+
+import base64
+import contextlib
+import itertools
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+HOSTS = "/apis/kraut.dev/v1alpha1/namespaces/{namespace}/hosts"
+POLICIES = "/apis/kraut.dev/v1alpha1/namespaces/{namespace}/upgradepolicies"
+SECRET = "ssh"
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def kraut(lab):
+    """The lab with kraut's processes running, restarted whenever they end, as a Deployment does."""
+    for name in ("operator", "worker"):
+        lab.start_component(name, restart=True)
+    return lab
+
+
+@pytest.fixture
+def desk(kraut, admin, namespace, request):
+    """A person's desk: a namespace with a Secret that opens the lab's hosts."""
+    desk = Desk(kraut, admin, namespace, request.node.name)
+    desk.secret(SECRET, **{"ssh-privatekey": kraut.ssh.private_key.read_bytes()})
+    yield desk
+    desk.clear()
+
+
+@pytest.fixture
+def machine(kraut):
+    """The first host of the lab, in good order and left so."""
+    host = kraut.hosts[0]
+    prepare(host)
+    yield host
+    host.network.heal()
+    host.power_on()
+
+
+@pytest.fixture
+def machines(kraut):
+    """All hosts of the lab, in good order and left so."""
+    for host in kraut.hosts:
+        prepare(host)
+    yield kraut.hosts
+    for host in kraut.hosts:
+        host.network.heal()
+        host.power_on()
+
+
+def prepare(host):
+    """Nothing pending, no reboot due, kraut never seen, an empty log of effects."""
+    host.network.heal()
+    host.power_on()
+    host.exec(
+        "rm -rf /var/lib/kraut /run/reboot-required /run/reboot-required.pkgs; apt-mark unhold '*' >/dev/null 2>&1;"
+        " : >/var/log/kraut-lab-maintainer.log; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get upgrade -yqq >/dev/null;"
+        " rm -f /run/reboot-required /run/reboot-required.pkgs; : >/var/log/kraut-lab-maintainer.log"
+    )
+
+
+class Desk:
+    """What a person does with kubectl, and what a person looks at."""
+
+    def __init__(self, lab, api, namespace, title):
+        self.lab = lab
+        self.api = api
+        self.namespace = namespace
+        self.title = title
+        self._names = []
+
+    def secret(self, name, **data):
+        """Create or replace a Secret."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "data": {key.replace("_", "-"): base64.b64encode(value).decode() for key, value in data.items()},
+        }
+        path = f"/api/v1/namespaces/{self.namespace}/secrets/{name}?fieldManager=person&force=true"
+        return self._sent("PATCH", path, body, APPLY)
+
+    def policy(self, name, **spec):
+        """Apply an UpgradePolicy."""
+        body = {"apiVersion": "kraut.dev/v1alpha1", "kind": "UpgradePolicy", "metadata": {"name": name}, "spec": spec}
+        path = f"{POLICIES.format(namespace=self.namespace)}/{name}"
+        return self._sent("PATCH", f"{path}?fieldManager=person&force=true", body, APPLY)
+
+    def host(self, machine, *, name=None, **spec):
+        """Apply a Host for a machine of the lab; keyword arguments replace fields of its spec."""
+        handle = HostHandle(self, name or machine.name)
+        self._names.append(handle.name)
+        handle.base = {
+            "address": machine.address,
+            "port": machine.port,
+            "user": machine.user,
+            "hostKeys": [machine.host_key],
+            "credentialsRef": {"name": SECRET},
+        }
+        handle.apply(**spec)
+        return handle
+
+    def events(self, name):
+        """Events of an object, oldest first."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
+        events = self._sent("GET", path)["items"]
+        return sorted((e for e in events if e["regarding"]["name"] == name), key=lambda event: event["eventTime"])
+
+    def clear(self):
+        """Delete every Host, and wait until they are gone."""
+        for name in self._names:
+            handle = HostHandle(self, name)
+            handle.delete()
+        for name in self._names:
+            HostHandle(self, name).wait_gone()
+
+    def _sent(self, method, path, body=None, content_type="application/json"):
+        status, answer = self.api.request(method, path, body, content_type)
+        assert status < 300, answer
+        return answer
+
+
+class HostHandle:
+    """One Host object."""
+
+    def __init__(self, desk, name):
+        self.desk = desk
+        self.name = name
+        self.base = {}
+        self.path = f"{HOSTS.format(namespace=desk.namespace)}/{name}"
+
+    def apply(self, **spec):
+        """Server-side apply the whole spec, as GitOps does; None removes a field."""
+        merged = {key: value for key, value in {**self.base, **spec}.items() if value is not None}
+        self.base = merged
+        body = {
+            "apiVersion": "kraut.dev/v1alpha1",
+            "kind": "Host",
+            "metadata": {"name": self.name},
+            "spec": merged,
+        }
+        return self.desk._sent("PATCH", f"{self.path}?fieldManager=person&force=true", body, APPLY)
+
+    def get(self):
+        """The object; None when there is none."""
+        status, answer = self.desk.api.request("GET", self.path)
+        if status == 404:
+            return None
+        assert status == 200, answer
+        return answer
+
+    def wait(self, predicate, what, *, seconds=120):
+        """Wait until the predicate holds for the object, and return it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self.get()
+            if found is not None and predicate(found):
+                return found
+            if time.monotonic() > deadline:
+                pytest.fail(f"{self.name}: waited {seconds} s for {what}; it is {describe(found)}")
+            time.sleep(0.1)
+
+    def wait_current(self, *, seconds=120):
+        """Wait until kraut has answered this generation and is at rest (kstatus: Current or Failed)."""
+        return self.wait(is_at_rest, "kraut to be at rest", seconds=seconds)
+
+    def wait_condition(self, type_, status, reason=None, *, seconds=120):
+        """Wait for a condition of this generation."""
+        what = f"{type_}={status} {reason or ''}"
+        return self.wait(lambda host: answered(host) and has(host, type_, status, reason), what, seconds=seconds)
+
+    def wait_up_to_date(self, *, seconds=180):
+        """Wait until nothing is left to do."""
+        return self.wait(
+            lambda host: is_at_rest(host) and has(host, "UpToDate", "True"), "UpToDate", seconds=seconds
+        )
+
+    def wait_operation(self, type_, *, result=None, seconds=120):
+        """Wait until an operation of a type is in the status, with that result if one is given."""
+
+        def found(host):
+            return any(
+                operation["type"] == type_ and (result is None or operation["result"] == result)
+                for operation in operations(host)
+            )
+
+        return self.wait(found, f"an operation {type_} {result or ''}", seconds=seconds)
+
+    def request(self):
+        """Annotate: reconcile or retry now."""
+        value = f"{datetime.now(UTC).isoformat()}-{next(_numbers)}"
+        body = {"metadata": {"annotations": {"kraut.dev/requested-at": value}}}
+        self.desk._sent("PATCH", f"{self.path}?fieldManager=person", body, MERGE)
+        return value
+
+    def request_and_wait(self, *, seconds=120):
+        """Ask for a look, and wait for its end."""
+        value = self.request()
+        return self.wait(
+            lambda host: host.get("status", {}).get("lastHandledRequest") == value and is_at_rest(host),
+            "the request to be handled",
+            seconds=seconds,
+        )
+
+    def delete(self):
+        """Delete; gone already is fine."""
+        status, answer = self.desk.api.request("DELETE", self.path)
+        assert status in (200, 202, 404), answer
+
+    def wait_gone(self, *, seconds=120):
+        """Wait until the object is gone."""
+        deadline = time.monotonic() + seconds
+        while self.get() is not None:
+            assert time.monotonic() < deadline, f"{self.name} was not deleted within {seconds} s: {describe(self.get())}"
+            time.sleep(0.1)
+
+
+def conditions(host):
+    """Type -> condition."""
+    return {condition["type"]: condition for condition in (host.get("status") or {}).get("conditions", [])}
+
+
+def operations(host):
+    """Newest first."""
+    return (host.get("status") or {}).get("operations", [])
+
+
+def has(host, type_, status, reason=None):
+    """Whether a condition says so."""
+    condition = conditions(host).get(type_)
+    return (
+        condition is not None and condition["status"] == status and (reason is None or condition["reason"] == reason)
+    )
+
+
+def answered(host):
+    """Whether the status is of this generation."""
+    return (host.get("status") or {}).get("observedGeneration") == host["metadata"]["generation"]
+
+
+def is_at_rest(host):
+    """kstatus: Current or Failed."""
+    return answered(host) and "Reconciling" not in conditions(host)
+
+
+def describe(host):
+    """The part of an object that a failed test needs to show."""
+    if host is None:
+        return "absent"
+    status = host.get("status") or {}
+    said = [f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in status.get("conditions", [])]
+    done = [f"{o['type']} {o['result']} {o.get('exitCode', '')} {o.get('message', '')}" for o in operations(host)]
+    return f"generation {host['metadata']['generation']}, observed {status.get('observedGeneration')}, {said}, {done}"
+
+
+def effects(machine):
+    """(package, version) for each time that a maintainer script ran, oldest first."""
+    return [(entry.package, entry.version) for entry in machine.maintainer_log()]
+
+
+def operation_folders(machine):
+    """Ids of the operations that the machine remembers."""
+    return machine.exec("ls /var/lib/kraut/ops 2>/dev/null || true").stdout.split()
+
+
+@pytest.fixture
+def recording(desk):
+    """Record every version of every Host in the desk's namespace, from the API server's own watch."""
+    recorder = Recorder(desk)
+    with recorder.running():
+        yield recorder
+
+
+class Recorder:
+    """All versions of all Hosts, in the order in which they were committed."""
+
+    def __init__(self, desk):
+        self.versions = []
+        self._path = HOSTS.format(namespace=desk.namespace)
+        self._kubeconfig = desk.lab.control_plane.kubeconfig()
+        self._kubectl = desk.lab
+        self._stop = threading.Event()
+
+    @contextlib.contextmanager
+    def running(self):
+        import json
+        import subprocess
+        import sys
+        from pathlib import Path
+
+        kubectl = Path(sys.executable).with_name("kubectl")
+        argv = [str(kubectl), "--kubeconfig", str(self._kubeconfig), "get", "--raw", f"{self._path}?watch=true"]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+        def read():
+            for line in process.stdout:
+                self.versions.append(json.loads(line)["object"])
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            process.terminate()
+            process.wait()
+            thread.join(10)
+            process.stdout.close()
+
+    def of(self, name):
+        """Versions of one object."""
+        return [version for version in self.versions if version["metadata"]["name"] == name]
