@@ -19,7 +19,7 @@ from typing import IO, Any, Final
 
 import click
 
-from kraut_core.errors import ForbiddenError, KrautError, PermanentError, TransientError
+from kraut_core.errors import ApiServerError, ForbiddenError, KrautError, PermanentError, TransientError
 
 OK: Final = 0
 ERROR: Final = 1
@@ -29,6 +29,8 @@ BLOCKED: Final = 4
 
 DEBUG: Final = "kraut_cli.debug"
 """Key in ``click.Context.meta``: whether ``--debug`` was given."""
+
+_REQUEST: Final = re.compile(r"(?P<request>[A-Z]+ /\S*): (?:HTTP (?P<status>\d+): )?(?P<said>.*)", re.DOTALL)
 
 _DENIED_BY_POLICY: Final = re.compile(r"ValidatingAdmissionPolicy|admission webhook .* denied|exceeded quota")
 """How the API server says that not RBAC but a policy of the cluster refused an object."""
@@ -73,13 +75,29 @@ class CommandBlockedError(CommandError):
 
 def failure_of(error: KrautError) -> CommandError:
     """The error as the end of the program."""
+    message = sentence_of(error)
     if isinstance(error, NotReadyError):
-        return CommandNotReadyError(str(error))
-    if isinstance(error, BlockedError):
-        return CommandBlockedError(str(error))
-    if isinstance(error, ForbiddenError) and _DENIED_BY_POLICY.search(str(error)):
-        return CommandBlockedError(str(error))
-    return CommandError(str(error))
+        return CommandNotReadyError(message)
+    if isinstance(error, BlockedError) or (isinstance(error, ForbiddenError) and _DENIED_BY_POLICY.search(message)):
+        return CommandBlockedError(message)
+    return CommandError(message)
+
+
+def sentence_of(error: KrautError) -> str:
+    """What a person reads: the API server's words without the request, and what to do where that can be said."""
+    request, status, said = _of_api_server(str(error))
+    if status == "404" and "could not find the requested resource" in said:
+        return f"{said} ({request}): are kraut's CRDs installed in this cluster, and is this the right --context?"
+    if status == "409" and "conflict" in said.lower():
+        return f"{said}: change these fields where they are managed, or let that manager give them up"
+    if isinstance(error, ApiServerError) and not status:
+        return f"{said}; check --kubeconfig and --context, and that the API server runs"
+    return said
+
+
+def _of_api_server(text: str) -> tuple[str, str, str]:
+    match = _REQUEST.fullmatch(text)
+    return (match["request"], match["status"] or "", match["said"]) if match else ("", "", text)
 
 
 @contextmanager

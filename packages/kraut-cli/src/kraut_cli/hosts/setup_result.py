@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kraut_cli.hosts.host_keys import pinnable
-from kraut_cli.hosts.ssh_command import SUDO_MISSING, SUDO_PASSWORD_REQUIRED, Destination
+from kraut_cli.hosts.ssh_command import SUDO_MISSING, SUDO_PASSWORD_REQUIRED, SUDO_PASSWORD_WRONG, Destination
 from kraut_core.errors import (
     AuthenticationError,
     HostKeyMismatchError,
@@ -55,6 +55,11 @@ def failure(stderr: str, exit_code: int, destination: Destination) -> KrautError
         )
     if exit_code == SUDO_MISSING:
         return PrivilegeError(f"{destination}: the user is not root and there is no sudo; log in as root (--user root)")
+    if exit_code == SUDO_PASSWORD_WRONG:
+        return PrivilegeError(
+            f"{destination}: sudo did not take the password, or does not let this user run /bin/sh as root; "
+            f"`sudo -k true` must work for you there"
+        )
     last = _last_line(stderr) or f"exit code {exit_code}"
     if exit_code != _SSH_FAILED:
         return PermanentError(f"{destination}: setting the host up ended early: {last}", reason="SetupFailed")

@@ -44,6 +44,7 @@ _FINGERPRINTS_ONLY: Final = (
 
 SUDO_PASSWORD_REQUIRED: Final = 90
 SUDO_MISSING: Final = 91
+SUDO_PASSWORD_WRONG: Final = 92
 
 _AS_ROOT: Final = (
     'if [ "$(id -u)" = 0 ]; then exec /bin/sh -s; fi; '
@@ -52,12 +53,16 @@ _AS_ROOT: Final = (
     "exec sudo -n /bin/sh -s"
 )
 
-# The password is the first line of stdin. Where nobody asks for it, it must be read away: sh would run it as a command.
+# The password is the first line of stdin. It is tried on its own first: at a wrong one sudo would go on to take lines of the
+# script for passwords. `printf` is the shell's own, so that the password is on no command line.
 _AS_ROOT_BY_PASSWORD: Final = (
-    'if [ "$(id -u)" = 0 ]; then IFS= read -r unused; exec /bin/sh -s; fi; '
+    "IFS= read -r password; "
+    'if [ "$(id -u)" = 0 ]; then exec /bin/sh -s; fi; '
     f"command -v sudo >/dev/null || exit {SUDO_MISSING}; "
-    "if sudo -n -k /bin/sh -s </dev/null >/dev/null 2>&1; then IFS= read -r unused; exec sudo -n /bin/sh -s; fi; "
-    'exec sudo -k -S -p "" /bin/sh -s'
+    "if sudo -n -k /bin/sh -s </dev/null >/dev/null 2>&1; then exec sudo -n /bin/sh -s; fi; "
+    'printf "%s\\n" "$password" | sudo -k -S -p "" /bin/sh -s >/dev/null 2>&1 || '
+    f"exit {SUDO_PASSWORD_WRONG}; "
+    '{ printf "%s\\n" "$password"; exec cat; } | sudo -k -S -p "" /bin/sh -s'
 )
 
 
