@@ -8,12 +8,13 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from kraut_core.errors import KrautError
-from kraut_worker.facts.fact import Answer
+from kraut_worker.facts.fact import Answer, Fact, FactProblem
 from kraut_worker.ports import MAX_OUTPUT_BYTES, CommandResult, HostTarget, Shell
 
 _FRAME = re.compile(r"^begin (\w+)$", re.MULTILINE)
@@ -57,6 +58,15 @@ def _load_transcript(folder: Path) -> Transcript:
         expected=json.loads((folder / "expected.json").read_text()),
         meta=meta,
     )
+
+
+def read_as_json(fact: Fact[Any], answer: Answer) -> Any:
+    """What the fact's parser makes of an answer, as expected.json holds it; a FactProblem is its reason and message."""
+    try:
+        value = fact.parse(answer)
+    except FactProblem as problem:
+        return {"problem": problem.reason, "message": problem.message}
+    return json.loads(json.dumps(asdict(value), default=datetime.isoformat))
 
 
 def _read(path: Path) -> str:

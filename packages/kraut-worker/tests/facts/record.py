@@ -7,40 +7,17 @@ python packages/kraut-worker/tests/facts/record.py --address 10.0.0.1 --key ~/.s
 import argparse
 import asyncio
 import json
-from dataclasses import asdict, is_dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from kraut_worker.adapters.ssh import SshConnector
-from kraut_worker.facts.fact import Answer, Fact, FactProblem
+from kraut_worker.facts.fact import Answer, Fact
 from kraut_worker.facts.gather import all_facts
 from kraut_worker.ports import Credentials, HostTarget, Shell
+from kraut_worker.testing import read_as_json
 
 ROOT = Path(__file__).parent
-
-
-def as_json(value: Any) -> Any:
-    """A fact as expected.json holds it."""
-    if isinstance(value, FactProblem):
-        return {"problem": value.reason, "message": value.message}
-    assert is_dataclass(value)
-    assert not isinstance(value, type)
-    return json.loads(json.dumps(asdict(value), default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(type(value).__name__)
-
-
-def read(fact: Fact[Any], answer: Answer) -> Any:
-    """What the fact's parser makes of an answer, as JSON."""
-    try:
-        return as_json(fact.parse(answer))
-    except FactProblem as problem:
-        return as_json(problem)
 
 
 async def record(shell: Shell, fact: Fact[Any], case: str, machine: str) -> None:
@@ -55,7 +32,7 @@ async def record(shell: Shell, fact: Fact[Any], case: str, machine: str) -> None
     answer = Answer(
         result.exit_status, result.stdout.decode("utf-8", "replace"), result.stderr.decode("utf-8", "replace")
     )
-    (folder / "expected.json").write_text(json.dumps(read(fact, answer), indent=2) + "\n")
+    (folder / "expected.json").write_text(json.dumps(read_as_json(fact, answer), indent=2) + "\n")
 
 
 async def main() -> None:

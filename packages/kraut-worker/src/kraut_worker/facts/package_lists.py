@@ -4,6 +4,7 @@ They live in /var/lib/kraut/apt with a cache of their own (about 100 MB for Debi
 host's own sources by the host's own apt, and its hooks (APT::Update::Post-Invoke and the like) do not run for them.
 """
 
+import re
 from datetime import UTC, datetime
 
 from kraut_worker.facts.fact import UNSUPPORTED_EXIT, Answer, Fact, FactProblem
@@ -11,6 +12,7 @@ from kraut_worker.facts.model import FactError, PackageLists
 
 FOLDER = "/var/lib/kraut/apt"
 NAME = "package_lists"
+_MESSAGE_CHARACTERS = 500
 
 CONFIG = f"""\
 Dir::State::lists "{FOLDER}/lists";
@@ -94,21 +96,33 @@ def parse(answer: Answer) -> PackageLists:
     )
 
 
+_REASONS = {
+    73: ("HostFolderNotWritable", f"{FOLDER} cannot be written (full or read-only file system)"),
+    75: ("PackageListsBusy", "another refresh of kraut's package lists runs on the host"),
+    124: ("RepositoryUnreachable", "apt did not fetch the package lists of the host's sources within 120 s"),
+}
+_UNTRUSTED = re.compile(r"NO_PUBKEY|EXPKEYSIG|BADSIG|is not signed|not valid yet|is expired")
+
+_USERINFO = re.compile(r"://[^/\s@]+@")
+"""Passwords of a repository stand in its URI, where sources.list(5) allows them."""
+
+
 def _problem(answer: Answer) -> FactError:
-    said = " ".join(answer.stderr.split())[:600]
-    if answer.exit_status == 73:
-        return FactError(
-            NAME, "HostFolderNotWritable", f"{FOLDER} cannot be written (full or read-only file system): {said}"
-        )
-    if answer.exit_status == 75:
-        return FactError(NAME, "PackageListsBusy", "another refresh of kraut's package lists runs on the host")
-    if answer.exit_status == 124:
-        said = f"no end within 120 s. {said}"
-    return FactError(
-        NAME,
-        "RepositoryUnreachable",
-        f"apt could not fetch all package lists of the host's sources; older ones are used: {said}",
+    reason, sentence = _REASONS.get(
+        answer.exit_status, ("RepositoryUnreachable", "apt could not fetch all package lists of the host's sources")
     )
+    if _UNTRUSTED.search(answer.stderr):
+        reason, sentence = "RepositoryUntrusted", "apt could not verify a package repository of the host"
+    elif "list of sources could not be read" in answer.stderr:
+        reason, sentence = "PackageSourcesInvalid", "apt cannot read the host's list of sources"
+    return FactError(NAME, reason, f"{sentence}; older lists are used. {_essence(answer.stderr)}".rstrip())
+
+
+def _essence(stderr: str) -> str:
+    """Errors before warnings, each once, without the summary line that says nothing."""
+    lines = [line.strip() for line in dict.fromkeys(stderr.splitlines()) if "index files failed" not in line]
+    telling = [line for line in lines if line.startswith("E:")] or lines
+    return _USERINFO.sub("://***@", " ".join(telling))[:_MESSAGE_CHARACTERS]
 
 
 def package_lists(max_age_seconds: int) -> Fact[PackageLists]:

@@ -13,6 +13,8 @@ set -- -q -s -o Debug::NoLocking=1
 [ ! -e {FOLDER}/refreshed ] || set -- "$@" -c {FOLDER}/apt.conf
 dpkg-query -W -f '${{db:Status-Want}} ${{Package}}\\n' | sed -n 's/^hold /held /p'
 dpkg --audit | sed -n 's/^ \\([a-z0-9][^ ]*\\).*/broken \\1/p'
+# An interrupted dpkg leaves its journal behind even where every package looks whole; apt refuses to work then.
+ls /var/lib/dpkg/updates | grep -q -x '[0-9]*' && echo 'broken dpkg'
 out=$(apt-get "$@" upgrade --with-new-pkgs) || exit
 printf '%s\\n' "$out" | sed -n 's/^Inst /all /p'
 if [ -e {FOLDER}/security.preferences ]; then
