@@ -65,6 +65,11 @@ class Component:
         """Where it serves /livez, /readyz and /metrics."""
         return f"http://127.0.0.1:{self._probe_port}"
 
+    @property
+    def was_started(self) -> bool:
+        """Whether it has ever been started in this lab."""
+        return "restart" in (read_json(self._state_file) or {})
+
     def is_running(self) -> bool:
         """Whether the process runs (a stopped one, SIGSTOP, does)."""
         return self.process is not None

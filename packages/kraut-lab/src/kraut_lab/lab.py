@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 from kraut_lab.apt import AptRepository
 from kraut_lab.assets import Binaries
@@ -160,6 +161,26 @@ class Lab:
         component = self.component(name)
         component.start(restart=restart)
         return component
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables with which kubectl, kraut and the temporal CLI use this lab."""
+        return {
+            "KUBECONFIG": str(self.control_plane.kubeconfig()),
+            "TEMPORAL_ADDRESS": self.temporal.address,
+            "KRAUT_TEMPORAL_ADDRESS": self.temporal.address,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Everything a program needs to use this lab, as JSON."""
+        identities = ("admin", *COMPONENTS)
+        return {
+            "name": self.name,
+            "environment": self.environment(),
+            "kubeconfigs": {identity: str(self.control_plane.kubeconfig(identity)) for identity in identities},
+            "temporal": {"address": self.temporal.address, "ui": self.temporal.ui},
+            "ssh": {"privateKey": str(self.ssh.private_key)},
+            "hosts": [host.describe() for host in self.hosts],
+        }
 
     def _start_component(self, name: str) -> None:
         if is_startable(name):

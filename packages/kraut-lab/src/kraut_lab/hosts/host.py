@@ -80,6 +80,18 @@ class LabHost:
         found = [] if inode is None else processes_in_namespace(inode)
         return next((pid for pid in found if is_init(pid)), None)
 
+    def describe(self) -> dict[str, str | int]:
+        """What a client needs to reach it, as JSON."""
+        return {
+            "name": self.name,
+            "address": self.address,
+            "port": self.port,
+            "user": self.user,
+            "hostKey": self.host_key,
+            "machineID": self.machine_id,
+            "networkNamespace": self.namespace,
+        }
+
     def is_running(self) -> bool:
         """Whether its power is on and its supervisor runs."""
         return self._power.exists() and self.supervisor.is_running()
