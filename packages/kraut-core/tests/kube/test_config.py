@@ -1,0 +1,128 @@
+"""kubeconfigs: what kubectl accepts works, what cannot be used is a sentence, and keys stay off the disk."""
+
+import asyncio
+import base64
+import json
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kraut_core.errors import PermanentError
+from kraut_core.kube import config
+from kraut_core.kube.config import find_access
+
+
+def write_kubeconfig(path: Path, user: dict[str, object], cluster: dict[str, object] | None = None) -> Path:
+    path.write_text(
+        json.dumps(
+            {
+                "current-context": "one",
+                "clusters": [{"name": "c", "cluster": {"server": "https://one.example:6443/", **(cluster or {})}}],
+                "contexts": [
+                    {"name": "one", "context": {"cluster": "c", "user": "u"}},
+                    {"name": "two", "context": {"cluster": "c", "user": "v"}},
+                ],
+                "users": [{"name": "u", "user": user}, {"name": "v", "user": {"token": "other"}}],
+            }
+        )
+    )
+    return path
+
+
+async def test_a_token_and_the_server(tmp_path: Path) -> None:
+    access = find_access(str(write_kubeconfig(tmp_path / "k", {"token": "t"})))
+    assert await access.authorization() == "Bearer t"
+    assert access.server == "https://one.example:6443"
+    assert access.tls.verify_mode is ssl.CERT_REQUIRED
+
+
+async def test_another_context(tmp_path: Path) -> None:
+    access = find_access(str(write_kubeconfig(tmp_path / "k", {"token": "t"})), "two")
+    assert await access.authorization() == "Bearer other"
+
+
+async def test_verification_is_off_only_when_the_kubeconfig_says_so(tmp_path: Path) -> None:
+    access = find_access(str(write_kubeconfig(tmp_path / "k", {}, {"insecure-skip-tls-verify": True})))
+    await access.authorization()
+    assert access.tls.verify_mode is ssl.CERT_NONE
+
+
+async def test_a_token_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    access = find_access(str(write_kubeconfig(tmp_path / "k", {"tokenFile": str(token)})))
+    assert await access.authorization() == "Bearer first"
+    token.write_text("second\n")
+    assert await access.authorization() == "Bearer first"
+    monkeypatch.setattr(config, "RENEW_SECONDS", 0.0)
+    assert await access.authorization(renew=True) == "Bearer second"
+
+
+async def test_an_exec_plugin_gives_the_token(tmp_path: Path) -> None:
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "from-plugin", "expirationTimestamp": "2999-01-01T00:00:00Z"},
+    }
+    plugin = {"apiVersion": credential["apiVersion"], "command": "printf", "args": ["%s", json.dumps(credential)]}
+    access = find_access(str(write_kubeconfig(tmp_path / "k", {"exec": plugin})))
+    assert await access.authorization() == "Bearer from-plugin"
+
+
+async def test_inline_keys_leave_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    await asyncio.to_thread(subprocess.run, [*request, "-subj", "/CN=u"], check=True, capture_output=True)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    encoded = {
+        "client-certificate-data": base64.b64encode(certificate.read_bytes()).decode(),
+        "client-key-data": base64.b64encode(key.read_bytes()).decode(),
+    }
+    kubeconfig = str(write_kubeconfig(tmp_path / "k", dict(encoded)))
+    await find_access(kubeconfig).authorization()
+    assert list(temporary.iterdir()) == []
+    await find_access(kubeconfig).authorization()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, "no such file"), ("{", "kubeconfig"), ("{}", "current-context"), ("", "kubeconfig")],
+)
+async def test_what_cannot_be_used_is_a_sentence(tmp_path: Path, content: str | None, complaint: str) -> None:
+    path = tmp_path / "kubeconfig"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(PermanentError, match=complaint) as caught:
+        await find_access(str(path)).authorization()
+    assert caught.value.reason == "KubeconfigInvalid"
+    assert str(path) in str(caught.value)
+
+
+def test_the_generated_models_are_not_imported_and_a_later_import_gives_them() -> None:
+    program = """
+import sys
+from kraut_core.kube.library import loaders
+kube_config, incluster_config, configuration = loaders()
+assert not any("models" in name for name in sys.modules if name.startswith("kubernetes_asyncio"))
+assert "kubernetes_asyncio" not in sys.modules
+import kubernetes_asyncio
+assert kubernetes_asyncio.client.CoreV1Api is not None
+assert kubernetes_asyncio.client.Configuration is configuration
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_client_imports_no_network_library() -> None:
+    program = """
+import sys
+import kraut_core.kube.client, kraut_core.kube.events
+assert not {"aiohttp", "kubernetes_asyncio", "msgspec", "yaml"} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
