@@ -7,11 +7,15 @@ is refused and counts again.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from kraut_core.api.conditions import READY, is_true
+from kraut_core.api.conditions import READY, find
 from kraut_core.api.v1alpha1.host import Host
 from kraut_core.api.v1alpha1.upgradepolicy import IntOrPercent, Reservation, UpgradePolicy
+
+MOST: Final = 1024
+"""As many reservations as the schema of an UpgradePolicy's status allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,10 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The host must wait; ``message`` says for whom."""
+    """The host must wait; ``message`` says for whom, ``sharing`` is how many hosts share the policy."""
 
     message: str
+    sharing: int = 0
 
 
 def reserve(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime) -> Granted | Denied:
@@ -34,11 +39,20 @@ def reserve(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: dat
     if any(reservation.uid == host.metadata.uid for reservation in held):
         return Granted(held)
     budget = max_unavailable(policy.spec.rolling_update.max_unavailable, len(sharing))
-    unavailable = unavailable_names(sharing, held, but=host.metadata.uid)
-    if len(unavailable) + 1 > budget:
-        return Denied(_why(policy.metadata.name, budget, unavailable))
+    ready_by = now - timedelta(seconds=policy.spec.min_ready_seconds)
+    unavailable = unavailable_names(sharing, held, but=host.metadata.uid, ready_by=ready_by)
+    if len(unavailable) + 1 > min(budget, MOST):
+        return Denied(_why(policy.metadata.name, budget, unavailable), len(sharing))
+    return occupy(policy, sharing, host, now)
+
+
+def occupy(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime) -> Granted:
+    """Take a place for ``host`` whatever the budget says: it is being disrupted already, under another policy or uid."""
+    held = live_reservations(policy, sharing)
+    if any(reservation.uid == host.metadata.uid for reservation in held):
+        return Granted(held)
     mine = Reservation(kind=host.kind, name=host.metadata.name, uid=host.metadata.uid, since=now)
-    return Granted((*held, mine))
+    return Granted((*held, mine)[-MOST:])
 
 
 def release(policy: UpgradePolicy, sharing: Sequence[Host], uid: str) -> tuple[Reservation, ...] | None:
@@ -63,18 +77,24 @@ def max_unavailable(value: IntOrPercent, total: int) -> int:
     return max(1, total * percent // 100) if percent else 0
 
 
-def unavailable_names(sharing: Iterable[Host], held: Iterable[Reservation], *, but: str) -> list[str]:
-    """Names of the hosts that are unavailable or may become so at any moment, without the one of uid ``but``."""
+def unavailable_names(
+    sharing: Iterable[Host], held: Iterable[Reservation], *, but: str, ready_by: datetime
+) -> list[str]:
+    """Names of the hosts that are unavailable or may become so at any moment, without the one of uid ``but``.
+
+    As in a Deployment, available is who has been Ready for minReadySeconds: since ``ready_by`` at the latest.
+    """
     reserved = {reservation.uid for reservation in held}
     return sorted(
         host.metadata.name
         for host in sharing
-        if host.metadata.uid != but and (host.metadata.uid in reserved or not _available(host))
+        if host.metadata.uid != but and (host.metadata.uid in reserved or not _available(host, ready_by))
     )
 
 
-def _available(host: Host) -> bool:
-    return host.status is not None and is_true(host.status.conditions, READY)
+def _available(host: Host, ready_by: datetime) -> bool:
+    ready = find(host.status.conditions, READY) if host.status is not None else None
+    return ready is not None and ready.status == "True" and ready.last_transition_time <= ready_by
 
 
 def _why(policy: str, budget: int, unavailable: Sequence[str]) -> str:

@@ -1,16 +1,18 @@
 """What happens to a host next (pure): one rule book, read from the top; the first rule that applies decides."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
+from kraut_core.api.conditions import READY, find
 from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
 from kraut_core.errors import AuthenticationError, InvalidSpecError
 from kraut_worker.planning import verdicts
-from kraut_worker.planning.retries import SETTLED, did_harm, is_exhausted, newest, retry_at
-from kraut_worker.planning.scene import Observation, Problem, Scene
-from kraut_worker.planning.settle import OPEN, deadline_passed, open_operation
+from kraut_worker.planning.retries import did_harm, is_exhausted, newest, retry_at
+from kraut_worker.planning.scene import Problem, Scene, Situation
+from kraut_worker.planning.settle import deadline_passed, open_operation
+from kraut_worker.planning.wanted import wanted_operation
 from kraut_worker.planning.windows import Closed, window_at
 
 LONGEST_TIMER = timedelta(hours=1)
@@ -32,17 +34,10 @@ class Decision:
     """Nothing goes on until somebody acts."""
     progressing: bool = False
     """Work is going on, or will without anybody's help."""
+    healing: bool = False
+    """Something is wrong that time may heal; looks in a row that find so are counted."""
     operation: OperationType | None = None
     recheck: timedelta = timedelta()
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """A scene, the operations as they stand by now and the failures in a row."""
-
-    scene: Scene
-    operations: Sequence[OperationStatus]
-    failures: int
 
 
 Rule = Callable[[Situation], Decision | None]
@@ -68,7 +63,8 @@ def _trouble(situation: Situation) -> Decision | None:
         reason=verdicts.RETRYING,
         message=scene.problem.message,
         progressing=True,
-        recheck=timedelta(seconds=min(5 * 2**scene.attempt, 60)),
+        healing=True,
+        recheck=timedelta(seconds=min(5 * 2 ** min(scene.attempt, QUICK_LOOKS), 60)),
     )
 
 
@@ -85,6 +81,7 @@ def _absent_after_reboot(scene: Scene, reboot: OperationStatus) -> Decision:
             verdicts.REBOOTING,
             "waiting for the host to come back",
             progressing=True,
+            healing=True,
             recheck=timedelta(seconds=2),
         )
     message = (
@@ -96,6 +93,7 @@ def _absent_after_reboot(scene: Scene, reboot: OperationStatus) -> Decision:
         reason=verdicts.HOST_DID_NOT_RETURN,
         message=message,
         stalled=True,
+        healing=True,
         recheck=timedelta(seconds=60),
     )
 
@@ -103,11 +101,26 @@ def _absent_after_reboot(scene: Scene, reboot: OperationStatus) -> Decision:
 def _in_flight(situation: Situation) -> Decision | None:
     """An operation is open: it is finished before anything else is thought of, whatever the spec says by now."""
     operation = open_operation(situation.operations)
-    if operation is None:
+    return None if operation is None else _busy_with("Stay", operation.type)
+
+
+def _reporting(situation: Situation) -> Decision | None:
+    """An activity is still busy with an operation whose end was seen already, or with one of a Host that was re-created.
+
+    Nobody could carry out what is decided now, so nothing is: it will be as soon as that activity has reported.
+    """
+    if not situation.scene.in_flight:
         return None
-    if operation.type == "Reboot":
-        return Decision("Stay", verdicts.REBOOTING, "the host is rebooting", progressing=True)
-    return Decision("Stay", verdicts.UPDATING_PACKAGES, "package updates are being installed", progressing=True)
+    known = (operation.type for operation in situation.operations if operation.id == situation.scene.in_flight)
+    return _busy_with("Stay", next(known, "UpdatePackages"))
+
+
+def _busy_with(action: Literal["Start", "Stay"], operation: OperationType) -> Decision:
+    start = operation if action == "Start" else None
+    if operation == "Reboot":
+        return Decision(action, verdicts.REBOOTING, "the host is rebooting", progressing=True, operation=start)
+    message = "package updates are being installed"
+    return Decision(action, verdicts.UPDATING_PACKAGES, message, progressing=True, operation=start)
 
 
 def _paused(situation: Situation) -> Decision | None:
@@ -140,7 +153,8 @@ def _steadiness(situation: Situation) -> Decision | None:
     last = newest(situation.operations)
     if last is None or last.completion_time is None or last.result != "Succeeded":
         return None
-    left = last.completion_time + timedelta(seconds=scene.policy.min_ready_seconds) - scene.now
+    since = max(last.completion_time, _ready_since(scene))
+    left = since + timedelta(seconds=scene.policy.min_ready_seconds) - scene.now
     if left <= timedelta():
         return None
     message = (
@@ -149,9 +163,16 @@ def _steadiness(situation: Situation) -> Decision | None:
     return Decision("Wait", verdicts.STABILIZING, message, progressing=True, recheck=left)
 
 
+def _ready_since(scene: Scene) -> datetime:
+    ready = find(scene.host.status.conditions, READY) if scene.host.status else None
+    return ready.last_transition_time if ready is not None and ready.status == "True" else scene.now
+
+
 def _cluster_node(situation: Situation) -> Decision | None:
     observation = situation.scene.observation
     if observation is None or not observation.cluster_node:
+        return None
+    if situation.scene.host.spec.operating_system.updates == "None":
         return None
     message = (
         f"this host runs {observation.cluster_node}: updating or rebooting it by itself could break its cluster; "
@@ -161,13 +182,21 @@ def _cluster_node(situation: Situation) -> Decision | None:
 
 
 def _unsupported(situation: Situation) -> Decision | None:
-    observation = situation.scene.observation
+    scene = situation.scene
+    observation = scene.observation
     if observation is None or observation.packages is not None:
         return None
     problem = observation.package_problem or Problem(verdicts.UNSUPPORTED, "no package manager that kraut knows", True)
     if problem.permanent:
         return Decision("Rest", problem.reason, problem.message, stalled=True)
-    return Decision("Wait", problem.reason, problem.message, progressing=True, recheck=timedelta(seconds=60))
+    return Decision(
+        action="Wait" if scene.attempt < QUICK_LOOKS else "Rest",
+        reason=problem.reason,
+        message=problem.message,
+        progressing=True,
+        healing=True,
+        recheck=timedelta(seconds=60),
+    )
 
 
 def _policy_missing(situation: Situation) -> Decision | None:
@@ -219,87 +248,43 @@ def _outside_window(situation: Situation) -> Decision | None:
     return Decision("Wait" if left <= LONGEST_TIMER else "Rest", verdicts.WAITING_FOR_WINDOW, message, recheck=left)
 
 
+def _id_is_spent(situation: Situation) -> Decision | None:
+    """This assessment has decided before, and its operation has ended: one id stands for one operation, ever (I3)."""
+    spent = {operation.id for operation in situation.operations}
+    if situation.scene.new_operation_id not in spent:
+        return None
+    return Decision("Wait", verdicts.DISCOVERING, "looking again", progressing=True, recheck=timedelta(seconds=1))
+
+
 def _start(situation: Situation) -> Decision | None:
     operation = wanted_operation(situation)
-    reason = verdicts.REBOOTING if operation == "Reboot" else verdicts.UPDATING_PACKAGES
-    message = "the host is rebooting" if operation == "Reboot" else "package updates are being installed"
-    return Decision("Start", reason, message, progressing=True, operation=operation)
+    return None if operation is None else _busy_with("Start", operation)
 
 
 RULES: tuple[Rule, ...] = (
     _trouble,
     _in_flight,
+    _reporting,
     _paused,
     _claimed,
-    _nothing_wanted,
     _cluster_node,
+    _nothing_wanted,
     _unsupported,
     _policy_missing,
     _gave_up,
     _backing_off,
     _outside_window,
+    _id_is_spent,
     _start,
 )
 """The rule book. Its order is its meaning: first what forbids, then what must wait, then the work."""
-
-
-def wanted_operation(situation: Situation) -> OperationType | None:
-    """What the spec asks for and the host does not have yet.
-
-    With ``updates: None`` a host is only observed: it is not rebooted either, whatever its reboot policy says.
-    """
-    scene = situation.scene
-    wish = scene.host.spec.operating_system
-    observation = scene.observation
-    if wish.updates == "None" or observation is None:
-        return None
-    if _updates_due(situation, observation):
-        return "UpdatePackages"
-    if wish.reboot_policy == "IfRequired" and observation.reboot_required:
-        return "Reboot"
-    if wish.reboot_policy == "Always" and _updated_in_this_boot(situation, observation):
-        return "Reboot"
-    return None
-
-
-def _updates_due(situation: Situation, observation: Observation) -> bool:
-    packages = observation.packages
-    if packages is None:
-        return observation.package_problem is not None
-    wish = situation.scene.host.spec.operating_system.updates
-    due = packages.broken or (packages.security if wish == "Security" else packages.pending) > 0
-    return due and not _just_installed(situation)
-
-
-def _just_installed(situation: Situation) -> bool:
-    """The same wish was carried out moments ago: what is pending still cannot be installed by trying again."""
-    scene = situation.scene
-    if scene.requested:
-        return False
-    return any(
-        operation.type == "UpdatePackages"
-        and operation.result == "Succeeded"
-        and operation.generation == scene.host.metadata.generation
-        and operation.completion_time is not None
-        and scene.now - operation.completion_time < SETTLED
-        for operation in situation.operations
-    )
-
-
-def _updated_in_this_boot(situation: Situation, observation: Observation) -> bool:
-    return any(
-        operation.type == "UpdatePackages"
-        and operation.result == "Succeeded"
-        and operation.boot_id == observation.info.boot_id
-        for operation in situation.operations
-    )
 
 
 def is_disrupted(situation: Situation, decision: Decision) -> bool:
     """Whether the host must keep its place in the budget: it is being worked on, or was left half done, or is not steady yet."""
     if decision.action in ("Start", "Stay") or decision.reason in (verdicts.STABILIZING, verdicts.HOST_DID_NOT_RETURN):
         return True
-    if any(operation.result in OPEN for operation in situation.operations):
+    if open_operation(situation.operations) is not None:
         return True
     half_done = situation.failures > 0 and _last_did_harm(situation)
     between_steps = decision.action == "Wait" and decision.reason == verdicts.RETRYING

@@ -6,6 +6,7 @@ from typing import Literal
 
 from kraut_core.api.conditions import READY, STALLED, find
 from kraut_core.api.v1alpha1.host import HostStatus, OperationStatus
+from kraut_worker.planning import verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ def _readiness(before: HostStatus | None, after: HostStatus) -> Iterator[Note]:
     now = find(after.conditions, READY)
     if now is None or (was is not None and (was.status, was.reason) == (now.status, now.reason)):
         return
-    yield Note("Normal" if now.status == "True" else "Warning", now.reason, "Probe", now.message)
+    # A host that reboots because kraut told it to is away on purpose.
+    expected = now.status == "True" or now.reason == verdicts.REBOOTING
+    yield Note("Normal" if expected else "Warning", now.reason, "Probe", now.message)
 
 
 def _stall(before: HostStatus | None, after: HostStatus) -> Iterator[Note]:
@@ -58,7 +61,8 @@ def _operations(before: HostStatus | None, after: HostStatus) -> Iterator[Note]:
 def _end(operation: OperationStatus) -> Note:
     seconds = round(((operation.completion_time or operation.start_time) - operation.start_time).total_seconds())
     if operation.result == "Succeeded":
-        message = f"operation {operation.id} succeeded after {seconds} s"
+        left = f"; {operation.message}" if operation.message else ""
+        message = f"operation {operation.id} succeeded after {seconds} s{left}"
         return Note("Normal", SUCCEEDED[operation.type], operation.type, message)
     message = f"operation {operation.id} failed after {seconds} s: {operation.message}"
     return Note("Warning", FAILED[operation.type], operation.type, message)

@@ -37,10 +37,9 @@ def observe(facts: HostFacts, host_key: str) -> Observation:
     node = _needed(facts.cluster_node, ClusterNode)
     reboot = _needed(facts.reboot_required, RebootRequired)
     system = facts.os_release if isinstance(facts.os_release, OsRelease) else OsRelease(id="")
-    capacity = facts.capacity if isinstance(facts.capacity, Capacity) else Capacity(0, 0, 0)
     return Observation(
         info=_info(machine, system),
-        capacity=HostCapacity(cpu=capacity.cpu, memory_bytes=capacity.memory_bytes, disk_bytes=capacity.disk_bytes),
+        capacity=_capacity(facts.capacity),
         packages=_packages(facts),
         package_problem=_package_problem(facts),
         reboot_required=reboot.required,
@@ -57,6 +56,12 @@ def _needed(fact: FactT | FactError, _: type[FactT]) -> FactT:
     if isinstance(fact, FactError):
         raise UnknownOutcomeError(f"{fact.fact} of the host could not be read: {fact.message}", reason=fact.reason)
     return fact
+
+
+def _capacity(fact: Capacity | FactError) -> HostCapacity | None:
+    if isinstance(fact, FactError):
+        return None
+    return HostCapacity(cpu=fact.cpu, memory_bytes=fact.memory_bytes, disk_bytes=fact.disk_bytes)
 
 
 def _info(machine: Machine, system: OsRelease) -> HostInfo:

@@ -8,10 +8,14 @@ from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
 from kraut_worker.messages import Assessment, OperationOrder
 from kraut_worker.planning import verdicts
 from kraut_worker.planning.budget import Denied
-from kraut_worker.planning.decide import Decision, Situation, decide, is_disrupted
+from kraut_worker.planning.decide import Decision, decide, is_disrupted
 from kraut_worker.planning.retries import count_failures
-from kraut_worker.planning.scene import Scene
+from kraut_worker.planning.scene import Scene, Situation
 from kraut_worker.planning.settle import HISTORY, ended_now, open_operation, settle_operations
+from kraut_worker.planning.wanted import wanted_operation
+
+LONGEST_QUEUE = timedelta(minutes=15)
+"""Hosts that would look for a place less often than this leave it to the sweeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,24 @@ def plan_host(scene: Scene) -> Plan:
     operations = settle_operations(scene)
     ended = ended_now(before, operations)
     failures = count_failures(0 if _fresh(scene) else (status.failures if status else 0), ended)
-    situation = Situation(scene, operations, failures)
+    situation = _forgiven(Situation(scene, operations, failures))
     decision = decide(situation)
     return Plan(
         scene=scene,
         decision=decision,
         operations=tuple(operations),
-        failures=failures,
+        failures=situation.failures,
         fencing_token=_greatest_token(scene),
         disrupted=is_disrupted(situation, decision),
         ended=tuple(ended),
     )
+
+
+def _forgiven(situation: Situation) -> Situation:
+    """Somebody mended the host by hand: what failed is not wanted any more, and the next wish is tried afresh."""
+    if situation.scene.observation is None or open_operation(situation.operations) or wanted_operation(situation):
+        return situation
+    return replace(situation, failures=0)
 
 
 def _greatest_token(scene: Scene) -> int:
@@ -82,9 +93,14 @@ def start(plan: Plan, operation: OperationType) -> Plan:
 
 
 def postpone(plan: Plan, denied: Denied) -> Plan:
-    """The plan when no place in the budget is free."""
+    """The plan when no place in the budget is free. Of many who wait only few look again by themselves: who leaves wakes them."""
+    recheck = max(timedelta(seconds=60), timedelta(seconds=denied.sharing))
     decision = Decision(
-        "Wait", verdicts.WAITING_FOR_BUDGET, denied.message, progressing=True, recheck=timedelta(seconds=60)
+        action="Wait" if recheck <= LONGEST_QUEUE else "Rest",
+        reason=verdicts.WAITING_FOR_BUDGET,
+        message=denied.message,
+        progressing=True,
+        recheck=recheck,
     )
     return replace(plan, decision=decision, disrupted=False)
 
@@ -99,7 +115,7 @@ def answer(plan: Plan) -> Assessment:
     return Assessment(
         outcome="Wait" if decision.action == "Wait" else "Rest",
         recheck_seconds=decision.recheck.total_seconds(),
-        healing=plan.scene.problem is not None and not plan.scene.problem.permanent,
+        healing=decision.healing,
         reason=decision.reason,
     )
 

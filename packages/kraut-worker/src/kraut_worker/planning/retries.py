@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from kraut_core.api.v1alpha1.host import OperationResult, OperationStatus
 from kraut_worker.operations.exit_codes import ExitCode
+from kraut_worker.planning.settle import NEVER_STARTED
 
 FAILED: frozenset[OperationResult] = frozenset({"Failed", "Lost"})
 
@@ -22,9 +23,6 @@ FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=6)
 """As the Job controller's (10 s, doubling, 6 min): https://kubernetes.io/docs/concepts/workloads/controllers/job/"""
 
-SETTLED = timedelta(minutes=15)
-"""Updates that are still pending right after they were installed are not tried again before this: it would not end."""
-
 
 def newest(operations: Sequence[OperationStatus]) -> OperationStatus | None:
     """The newest operation that ended."""
@@ -33,6 +31,8 @@ def newest(operations: Sequence[OperationStatus]) -> OperationStatus | None:
 
 def did_harm(operation: OperationStatus) -> bool:
     """Whether a failed operation may have left the host half done."""
+    if operation.message == NEVER_STARTED:
+        return False
     return operation.result in FAILED and operation.exit_code not in HARMLESS
 
 

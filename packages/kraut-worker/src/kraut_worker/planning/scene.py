@@ -1,10 +1,10 @@
 """Everything a decision about a host may look at, gathered before anything is decided."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kraut_core.api.v1alpha1.host import Host, HostCapacity, HostInfo, PackageStatus
+from kraut_core.api.v1alpha1.host import Host, HostCapacity, HostInfo, OperationStatus, PackageStatus
 from kraut_core.api.v1alpha1.upgradepolicy import UpgradePolicySpec
 from kraut_core.errors import KrautError
 from kraut_worker.facts.model import OperationOnHost
@@ -29,7 +29,8 @@ class Observation:
     """A host as it was seen in one round trip."""
 
     info: HostInfo
-    capacity: HostCapacity
+    capacity: HostCapacity | None
+    """None when it could not be read."""
     packages: PackageStatus | None
     """None when the host has no package manager that kraut knows, or it could not be asked (``package_problem``)."""
     package_problem: Problem | None = None
@@ -60,8 +61,20 @@ class Scene:
     problem: Problem | None
     """Why there is no observation."""
     new_operation_id: str
+    """The id for the operation that may be decided now."""
     in_flight: str
+    """Id of the operation that an activity is busy with at this moment; empty when there is none."""
     attempt: int
+    """How many looks in a row found trouble that time may heal."""
     requested: bool
     """A person asked, by the annotation, for another look or another try."""
     workflow_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A scene, the operations as they stand by now (newest first) and the failures in a row."""
+
+    scene: Scene
+    operations: Sequence[OperationStatus]
+    failures: int

@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from kraut_core.api.v1alpha1.host import OperationResult, OperationStatus
 from kraut_worker.facts.model import OperationOnHost
 from kraut_worker.operations.exit_codes import describe_exit
+from kraut_worker.planning.leftover import left_over
 from kraut_worker.planning.scene import Observation, Scene
 
 HISTORY = 10
 """How many operations a status keeps; as many as its schema allows."""
 
 OPEN: frozenset[OperationResult] = frozenset({"Running", "Unknown"})
+
+NEVER_STARTED = "it never started on the host"
 
 
 def settle_operations(scene: Scene) -> list[OperationStatus]:
@@ -20,7 +23,7 @@ def settle_operations(scene: Scene) -> list[OperationStatus]:
     Operations that run on the host without being in the status (the Host was re-created meanwhile) are adopted.
     """
     known = list(scene.host.status.operations) if scene.host.status else []
-    settled = [_settle(operation, scene) if operation.result in OPEN else operation for operation in known]
+    settled = [_settle(operation, scene) if _is_unsettled(operation, scene) else operation for operation in known]
     return [*_adopted(scene, {operation.id for operation in known}), *settled][:HISTORY]
 
 
@@ -32,6 +35,16 @@ def open_operation(operations: Iterable[OperationStatus]) -> OperationStatus | N
 def deadline_passed(operation: OperationStatus, seconds: float, now: datetime) -> bool:
     """Whether ``seconds`` have gone by since the operation was decided."""
     return now - operation.start_time > timedelta(seconds=seconds)
+
+
+def _is_unsettled(operation: OperationStatus, scene: Scene) -> bool:
+    """Whether there is more to know. Given up as lost, it may have begun later: an order that was long on its way."""
+    if operation.result in OPEN or operation.result != "Lost" or scene.observation is None:
+        return operation.result in OPEN
+    seen = scene.observation.operations.get(operation.id)
+    if seen is None or operation.type == "Reboot":
+        return False
+    return seen.state.state == "Running" or (seen.state.state == "Done" and seen.state.exit_code is not None)
 
 
 def _settle(operation: OperationStatus, scene: Scene) -> OperationStatus:
@@ -46,9 +59,9 @@ def _settle(operation: OperationStatus, scene: Scene) -> OperationStatus:
 def _settle_work(operation: OperationStatus, seen: OperationOnHost | None, scene: Scene) -> OperationStatus:
     match seen.state.state if seen is not None else "Absent":
         case "Running":
-            return operation.model_copy(update={"result": "Running", "message": ""})
+            return _still_running(operation)
         case "Done":
-            return _done(operation, seen.state.exit_code if seen is not None else None, scene.now)
+            return _done(operation, seen.state.exit_code if seen is not None else None, scene)
         case "Lost":
             return _ended(operation, "Lost", scene.now, message="it ended without leaving a result: it was killed")
         case "Rebooted":
@@ -60,28 +73,33 @@ def _settle_work(operation: OperationStatus, seen: OperationOnHost | None, scene
 def _settle_reboot(operation: OperationStatus, seen: OperationOnHost | None, scene: Scene) -> OperationStatus:
     observation = scene.observation
     if observation is not None and observation.info.boot_id != operation.boot_id:
-        return _ended(operation, "Succeeded", scene.now, exit_code=0)
-    if seen is None:
-        return _never_started(operation, scene)
-    if seen.state.state in ("Absent", "Pending"):
+        return _ended(operation, "Succeeded", scene.now, exit_code=0, message=left_over("Reboot", scene))
+    if seen is None or seen.state.state in ("Absent", "Pending"):
         return _never_started(operation, scene)
     if seen.state.state == "Done" and seen.state.exit_code:
-        return _done(operation, seen.state.exit_code, scene.now)
-    if deadline_passed(operation, scene.policy.progress_deadline_seconds, scene.now):
+        return _done(operation, seen.state.exit_code, scene)
+    # While an activity stays with it, it may have been told only now: the deadline counts from the decision.
+    if operation.id != scene.in_flight and deadline_passed(
+        operation, scene.policy.progress_deadline_seconds, scene.now
+    ):
         message = (
             f"the host was told to reboot and still runs boot {operation.boot_id} after "
             f"{scene.policy.progress_deadline_seconds} s: look at its console"
         )
         return _ended(operation, "Failed", scene.now, message=message)
-    return operation.model_copy(update={"result": "Running", "message": ""})
+    return _still_running(operation)
 
 
-def _done(operation: OperationStatus, exit_code: int | None, now: datetime) -> OperationStatus:
+def _still_running(operation: OperationStatus) -> OperationStatus:
+    return operation.model_copy(update={"result": "Running", "completion_time": None, "exit_code": None, "message": ""})
+
+
+def _done(operation: OperationStatus, exit_code: int | None, scene: Scene) -> OperationStatus:
     if exit_code is None:
-        return _ended(operation, "Lost", now, message="its result file holds no exit code")
+        return _ended(operation, "Lost", scene.now, message="its result file holds no exit code")
     if exit_code == 0:
-        return _ended(operation, "Succeeded", now, exit_code=0)
-    return _ended(operation, "Failed", now, exit_code=exit_code, message=describe_exit(exit_code)[1])
+        return _ended(operation, "Succeeded", scene.now, exit_code=0, message=left_over(operation.type, scene))
+    return _ended(operation, "Failed", scene.now, exit_code=exit_code, message=describe_exit(exit_code)[1])
 
 
 def _unseen(operation: OperationStatus, scene: Scene) -> OperationStatus:
@@ -96,9 +114,10 @@ def _unseen(operation: OperationStatus, scene: Scene) -> OperationStatus:
 
 def _never_started(operation: OperationStatus, scene: Scene) -> OperationStatus:
     """Decided and written down, then the worker died before the host heard of it, or it is about to hear of it."""
-    if operation.id in {scene.in_flight, scene.new_operation_id}:
+    about_to = operation.id == scene.new_operation_id and operation.generation == scene.host.metadata.generation
+    if about_to or operation.id == scene.in_flight:
         return operation
-    return _ended(operation, "Lost", scene.now, message="it never started on the host")
+    return _ended(operation, "Lost", scene.now, message=NEVER_STARTED)
 
 
 def _ended(

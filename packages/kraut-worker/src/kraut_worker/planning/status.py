@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from kraut_core.api.conditions import READY, RECONCILING, STALLED, Verdict, find, set_conditions
 from kraut_core.api.meta import REQUESTED_AT, ObservedReference
-from kraut_core.api.v1alpha1.host import UP_TO_DATE, HostStatus
+from kraut_core.api.v1alpha1.host import UP_TO_DATE, HostInfo, HostStatus
 from kraut_worker.planning import verdicts
-from kraut_worker.planning.decide import Decision
 from kraut_worker.planning.plan import Plan
 from kraut_worker.planning.scene import Observation, Scene
 
@@ -66,13 +65,20 @@ def _observed(before: HostStatus, scene: Scene) -> dict[str, object]:
     spec = scene.host.spec
     first_use = spec.host_key_policy == "TrustOnFirstUse" and not spec.host_keys
     return {
-        "host_info": observation.info,
-        "capacity": observation.capacity,
+        "host_info": _info(before.host_info, observation.info),
+        "capacity": observation.capacity or before.capacity,
         "packages": observation.packages or before.packages,
         "reboot_required": observation.reboot_required,
         "reboot_required_by": list(observation.reboot_required_by[:64]),
         "host_keys": before.host_keys or [observation.host_key] if first_use and observation.host_key else [],
     }
+
+
+def _info(before: HostInfo | None, now: HostInfo) -> HostInfo:
+    if before is None or now.os_id:
+        return now
+    system = ("os_image", "os_id", "os_version", "os_codename")
+    return now.model_copy(update={name: getattr(before, name) for name in system})
 
 
 def _verdicts(plan: Plan) -> list[Verdict]:
@@ -110,10 +116,11 @@ def _up_to_date(plan: Plan) -> Verdict:
         return Verdict(UP_TO_DATE, "Unknown", problem.reason, problem.message)
     left = _left_to_do(plan.scene, observation)
     if left is not None:
-        return _waiting(plan.decision, left)
+        return _explained(plan, left)
     if problem is not None:
         return Verdict(UP_TO_DATE, "Unknown", problem.reason, problem.message)
-    return Verdict(UP_TO_DATE, "True", verdicts.NO_UPDATES_PENDING, "no update is pending and no reboot is due")
+    kind = "security update" if plan.scene.host.spec.operating_system.updates == "Security" else "update"
+    return Verdict(UP_TO_DATE, "True", verdicts.NO_UPDATES_PENDING, f"no {kind} is pending and no reboot is due")
 
 
 def _left_to_do(scene: Scene, observation: Observation) -> Verdict | None:
@@ -133,8 +140,13 @@ def _left_to_do(scene: Scene, observation: Observation) -> Verdict | None:
     return None
 
 
-def _waiting(decision: Decision, left: Verdict) -> Verdict:
+def _explained(plan: Plan, left: Verdict) -> Verdict:
     """Why what is left is not being done, when there is a reason."""
-    if decision.reason not in (verdicts.WAITING_FOR_WINDOW, verdicts.PAUSED, verdicts.CLAIMED):
+    decision = plan.decision
+    if decision.reason in (verdicts.WAITING_FOR_WINDOW, verdicts.PAUSED, verdicts.CLAIMED):
+        return Verdict(UP_TO_DATE, "False", decision.reason, f"{left.message}; {decision.message}")
+    last = next((operation for operation in plan.operations if operation.result == "Succeeded"), None)
+    if decision.reason or last is None or not last.message or plan.scene.host.spec.operating_system.updates == "None":
         return left
-    return Verdict(UP_TO_DATE, "False", decision.reason, f"{left.message}; {decision.message}")
+    message = f"{left.message}; {last.type} succeeded and left this: annotate the Host with {REQUESTED_AT} to try again"
+    return Verdict(UP_TO_DATE, "False", left.reason, message)

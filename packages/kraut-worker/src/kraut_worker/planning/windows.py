@@ -1,7 +1,7 @@
 """When disruptive work may start: maintenance windows and exclusions (pure)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -15,7 +15,7 @@ HORIZON = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Work may start now; ``until`` is when that ends, None when nothing ends it."""
+    """Work may start now; ``until`` is when the open window or the time before an exclusion ends, None when nothing does."""
 
     until: datetime | None
 
@@ -38,6 +38,8 @@ def window_at(maintenance: Maintenance, now: datetime) -> Open | Closed:
         if opening is None:
             return Closed(None)
         start, end = opening
+        if start - now > HORIZON:
+            return Closed(None)
         exclusion = _exclusion_at(maintenance.exclusions, start)
         if exclusion is None:
             return Open(_earliest_end(maintenance.exclusions, start, end)) if start <= now else Closed(start)
@@ -50,7 +52,7 @@ def _opening(windows: list[MaintenanceWindow], moment: datetime) -> tuple[dateti
     if not windows:
         return moment, None
     spans = [span for window in windows if (span := _span(window, moment)) is not None]
-    return min(spans, key=lambda span: span[0], default=None)
+    return min(spans, key=lambda span: (span[0], -span[1].timestamp()), default=None)
 
 
 def _span(window: MaintenanceWindow, moment: datetime) -> tuple[datetime, datetime] | None:
@@ -58,7 +60,7 @@ def _span(window: MaintenanceWindow, moment: datetime) -> tuple[datetime, dateti
     zone = _zone(window.time_zone)
     try:
         # One step back by the duration finds the window that is already open at this moment.
-        starts = CronSim(window.start, (moment - duration).astimezone(zone))
+        starts = CronSim(window.start, (moment.astimezone(UTC) - duration).astimezone(zone))
         start = next(starts, None)
     except CronSimError as error:
         raise InvalidSpecError(
@@ -66,10 +68,11 @@ def _span(window: MaintenanceWindow, moment: datetime) -> tuple[datetime, dateti
             "write five fields as in crontab(5), for example '0 2 * * 6'",
             reason="InvalidMaintenanceWindow",
         ) from error
-    if start is None or start - moment > HORIZON:
+    if start is None:
         return None
-    end = start + duration
-    return max(start.astimezone(moment.tzinfo), moment), end.astimezone(moment.tzinfo)
+    # In UTC: arithmetic within a time zone is by the wall clock, and on two days of the year that is an hour off.
+    opened = start.astimezone(UTC)
+    return max(opened, moment), opened + duration
 
 
 def parse_duration(text: str) -> timedelta:
