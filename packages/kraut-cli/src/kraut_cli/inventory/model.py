@@ -65,10 +65,11 @@ class Inventory:
         mine = {group for group in self.groups if name in self._members(group)} - {ALL}
         ordered = sorted(mine, key=lambda group: (depths[group], self._priority(group), group))
         every = self.groups[ALL]
+        # Ansible's order (VARIABLE_PRECEDENCE): files beside the inventory win over the inventory, whatever the group.
         layers = [
             every.variables,
-            every.file_variables,
             *(self.groups[group].variables for group in ordered),
+            every.file_variables,
             *(self.groups[group].file_variables for group in ordered),
             self.host_variables[name],
             self.host_file_variables.get(name, {}),
