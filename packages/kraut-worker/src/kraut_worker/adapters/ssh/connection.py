@@ -52,8 +52,7 @@ async def open_connection(
         )
     options = await _login_options(target, where)
     client = _PinningClient(pinned, trust_on_first_use=target.trust_on_first_use)
-    if pinned:
-        options["server_host_key_algs"] = host_key_algorithms(pinned)
+    options["server_host_key_algs"] = host_key_algorithms(pinned)
     try:
         async with asyncio.timeout(settings.connect_timeout_seconds + settings.login_timeout_seconds):
             return await _connect(target, settings, client, tunnel, options)
@@ -125,7 +124,4 @@ def _explain(
 ) -> KrautError:
     if client.refused is not None:
         return host_key_mismatch(target, list(pinned), describe_key(client.refused))
-    if isinstance(error, asyncssh.KeyExchangeFailed) and "host key algorithm" in str(error):
-        offered = str(error).rpartition("received ")[2]
-        return host_key_mismatch(target, list(pinned), f"only keys of other types ({offered[:200]})")
     return explain_failure(error, target, connected=client.connected)

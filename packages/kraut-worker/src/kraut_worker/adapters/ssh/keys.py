@@ -9,6 +9,7 @@ from kraut_core.errors import InvalidSpecError, SecretError
 from kraut_worker.ports import Credentials
 
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
+_ALGORITHMS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", *_RSA_SIGNATURES)
 
 
 def parse_host_keys(lines: Iterable[str], *, where: str) -> tuple[asyncssh.SSHKey, ...]:
@@ -27,13 +28,17 @@ def _parse_host_key(line: str, *, where: str) -> asyncssh.SSHKey:
         ) from None
 
 
-def host_key_algorithms(keys: Sequence[asyncssh.SSHKey]) -> list[str]:
-    """The host key algorithms a server may choose from so that it shows one of ``keys``; SHA-1 signatures are left out."""
+def host_key_algorithms(pinned: Sequence[asyncssh.SSHKey]) -> list[str]:
+    """Host key algorithms in the order of preference: those of the pinned keys first, so that a server that has one of them shows it.
+
+    The others follow, as OpenSSH's client does it: a server without any pinned type then shows a key that can be named in
+    the refusal, instead of hanging up. Signatures with SHA-1 are left out.
+    """
     algorithms: list[str] = []
-    for key in keys:
+    for key in pinned:
         name = key.get_algorithm()
         algorithms += _RSA_SIGNATURES if name == "ssh-rsa" else (name,)
-    return list(dict.fromkeys(algorithms))
+    return list(dict.fromkeys([*algorithms, *_ALGORITHMS]))
 
 
 def openssh_line(key: asyncssh.SSHKey) -> str:

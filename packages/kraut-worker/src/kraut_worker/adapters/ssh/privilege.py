@@ -19,7 +19,8 @@ def explain_refusal(result: CommandResult, *, user: str, where: str) -> Privileg
     line = _LINE.format(user=user)
     if _PASSWORD.search(result.stderr):
         return PrivilegeError(
-            f"sudo on {where} asks for a password: allow `sudo -n -- /bin/sh -s` without one, for example by {line}"
+            f"sudo on {where} asks user {user!r} for a password, or does not know the user (it does not tell which): "
+            f"allow `sudo -n -- /bin/sh -s` without a password, for example by {line}"
         )
     if _NOT_ALLOWED.search(result.stderr):
         return PrivilegeError(
