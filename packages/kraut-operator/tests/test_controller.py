@@ -1,0 +1,245 @@
+"""From changes to signals: who is woken, once, and in which order."""
+
+from itertools import pairwise
+
+import pytest
+
+from kraut_core.api.kinds import all_kinds
+from kraut_operator.entry import Entry, Named, ObjectKey, Observed, Selection
+from kraut_operator.queue import Priority
+from kraut_operator.testing.kinds import KINDS
+from kraut_operator.testing.worlds import World, answered, entry, saw, selecting
+
+SECRET = entry("Secret", "s", version=7)
+REFERENCES = (Named("Secret", "s"),)
+
+
+def hosts_world() -> World:
+    return World(all_kinds(), "Host", "UpgradePolicy", "Secret")
+
+
+def pools_world() -> World:
+    return World(KINDS, "Pool", "Member", "Task", "Secret")
+
+
+def converged(name: str, secret: Entry = SECRET) -> Entry:
+    return answered("Host", name, references=REFERENCES, observed=(saw(secret),))
+
+
+async def test_a_restart_over_converged_objects_sends_nothing_in_any_order_of_the_streams() -> None:
+    for order in (("Host", "Secret", "UpgradePolicy"), ("Secret", "UpgradePolicy", "Host")):
+        world = hosts_world()
+        states: dict[str, list[Entry]] = {
+            "Host": [converged(f"h{number}") for number in range(1000)],
+            "Secret": [SECRET],
+            "UpgradePolicy": [],
+        }
+        for kind in order:
+            await world.sync(kind, *states[kind])
+            assert world.send() == []
+        await world.controller.compare()
+        assert (world.send(), len(world.controller.queue), world.controller.queue.next_due()) == ([], 0, None)
+
+
+async def test_a_new_object_is_dispatched_once_until_it_is_answered() -> None:
+    world = hosts_world()
+    for kind in world.sources:
+        await world.sync(kind)
+    new = entry("Host", "h", generation=1)
+    await world.put(new)
+    assert world.send() == [("h", "Initial")]
+    await world.controller.compare()
+    await world.put(entry("Host", "h", generation=1, version=2))
+    assert world.send() == []
+    await world.put(answered("Host", "h", version=3))
+    world.clock.now += 10_000
+    assert (world.send(), world.controller.queue.next_due(), len(world.controller.ledger)) == ([], None, 0)
+
+
+async def test_what_is_not_answered_is_sent_again_less_and_less_often() -> None:
+    world = hosts_world()
+    await world.sync("Host")
+    await world.put(entry("Host", "h", generation=1))
+    times = []
+    for _ in range(3600):
+        times += [world.clock.now for _ in world.send()]
+        world.clock.now += 1
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert gaps == [60, 120, 240, 480, 960]
+
+
+async def test_a_change_is_sent_at_once_even_when_the_one_before_is_not_answered() -> None:
+    world = hosts_world()
+    await world.sync("Host")
+    await world.put(entry("Host", "h", generation=1))
+    assert world.send() == [("h", "Initial")]
+    await world.put(entry("Host", "h", generation=2, version=2))
+    assert world.send() == [("h", "Initial")]
+    await world.put(entry("Host", "h", generation=2, version=3, requested="now"))
+    assert world.send() == [("h", "Requested")]
+
+
+async def test_the_first_answer_without_references_is_not_answered_with_another_signal() -> None:
+    world = hosts_world()
+    await world.sync("Secret", SECRET)
+    await world.sync("Host")
+    await world.put(entry("Host", "h", generation=1, references=REFERENCES))
+    assert world.send() == [("h", "Initial")]
+    await world.put(answered("Host", "h", version=2, references=REFERENCES))
+    assert world.send() == []
+    world.clock.now += 60
+    assert world.send() == [("h", "Reference")]
+
+
+async def test_a_secret_wakes_those_who_refer_to_it_and_nobody_else() -> None:
+    world = hosts_world()
+    other = entry("Secret", "other", version=3)
+    await world.sync("Secret", SECRET, other)
+    stranger = answered("Host", "stranger", references=(Named("Secret", "other"),), observed=(saw(other),))
+    elsewhere = answered("Host", "elsewhere", namespace="m", references=REFERENCES, observed=())
+    await world.sync("Host", converged("one"), converged("two"), stranger)
+    await world.put(entry("Secret", "s", version=8))
+    assert sorted(world.send()) == [("one", "Reference"), ("two", "Reference")]
+    await world.put(elsewhere)
+    assert world.send() == [("elsewhere", "Reference")]
+    await world.drop(entry("Secret", "s", version=9))
+    assert sorted(world.send()) == [("one", "Reference"), ("two", "Reference")]
+
+
+async def test_a_secret_that_is_created_later_wakes_those_who_wait_for_it() -> None:
+    world = hosts_world()
+    await world.sync("Secret")
+    missing = entry("Secret", "s", uid="-").key
+    await world.sync("Host", answered("Host", "h", references=REFERENCES, observed=(_absent(missing),)))
+    assert world.send() == []
+    await world.put(SECRET)
+    assert world.send() == [("h", "Reference")]
+
+
+def _absent(key: ObjectKey) -> Observed:
+    return Observed(key.kind, key.name, "", "")
+
+
+async def test_a_policys_status_wakes_nobody_and_its_spec_does() -> None:
+    world = hosts_world()
+    policy = entry("UpgradePolicy", "p", generation=1)
+    refers = (Named("UpgradePolicy", "p"),)
+    await world.sync("UpgradePolicy", policy)
+    await world.sync("Host", answered("Host", "h", references=refers, observed=(saw(policy, "1"),)))
+    await world.put(entry("UpgradePolicy", "p", generation=1, version=2))
+    assert world.send() == []
+    await world.put(entry("UpgradePolicy", "p", generation=2, version=3))
+    assert world.send() == [("h", "Reference")]
+
+
+async def test_a_reference_that_moves_is_forgotten() -> None:
+    world = hosts_world()
+    other = entry("Secret", "other", version=3)
+    await world.sync("Secret", SECRET, other)
+    await world.sync("Host", converged("h"))
+    moved = answered("Host", "h", version=2, references=(Named("Secret", "other"),), observed=(saw(other),))
+    await world.put(moved)
+    await world.put(entry("Secret", "s", version=8))
+    assert world.send() == []
+    await world.put(entry("Secret", "other", version=4))
+    assert world.send() == [("h", "Reference")]
+
+
+async def test_labels_decide_who_is_selected() -> None:
+    world = pools_world()
+    await world.sync("Secret")
+    await world.sync("Member")
+    await world.sync("Task")
+    await world.sync("Pool", answered("Pool", "east", selections=(Selection("Member", selecting(zone="east")),)))
+    await world.put(entry("Member", "m", generation=1, labels={"zone": "west"}))
+    assert world.send() == []
+    await world.put(entry("Member", "m", generation=1, version=2, labels={"zone": "east"}))
+    assert world.send() == [("east", "Reference")]
+    member = world.sources["Member"].objects["n", "m"]
+    seen = answered("Pool", "east", version=3, selections=(Selection("Member", selecting(zone="east")),))
+    await world.put(_with_observed(seen, member))
+    assert world.send() == []
+    await world.put(entry("Member", "m", generation=1, version=4, labels={"zone": "west"}))
+    assert world.send() == [("east", "Reference")]
+
+
+def _with_observed(pool: Entry, member: Entry) -> Entry:
+    return answered(
+        "Pool", pool.name, version=5, selections=pool.selections, observed=(saw(member, str(member.generation)),)
+    )
+
+
+async def test_a_change_of_what_is_owned_wakes_the_owner_and_the_first_list_does_not() -> None:
+    world = pools_world()
+    owned = entry("Task", "t", owners=(Named("Pool", "p"),))
+    for kind in ("Secret", "Member"):
+        await world.sync(kind)
+    await world.sync("Pool", answered("Pool", "p"))
+    await world.sync("Task", owned)
+    assert world.send() == []
+    await world.put(entry("Task", "t", version=2, owners=(Named("Pool", "p"),)))
+    assert world.send() == [("p", "Owned")]
+    await world.put(entry("Task", "stray", owners=(Named("Pool", "absent"),)))
+    assert world.send() == []
+    await world.drop(entry("Task", "t", version=3, owners=(Named("Pool", "p"),)))
+    assert world.send() == [("p", "Owned")]
+
+
+async def test_a_deletion_is_told_before_and_after_the_object_is_gone() -> None:
+    world = hosts_world()
+    await world.sync("Host", answered("Host", "h"))
+    await world.put(answered("Host", "h", version=2, generation=2, answered=2, deleting=True))
+    assert world.send() == [("h", "Deleted")]
+    await world.drop(answered("Host", "h", version=3, deleting=True))
+    assert world.send() == [("h", "Deleted")]
+    assert (world.controller.queue.next_due(), len(world.controller.ledger)) == (None, 0)
+
+
+async def test_an_object_that_comes_again_is_a_new_one() -> None:
+    world = hosts_world()
+    await world.sync("Host", answered("Host", "h"))
+    await world.drop(answered("Host", "h", version=2))
+    await world.put(entry("Host", "h", uid="second", generation=1, version=3))
+    assert world.send() == [("h", "Initial")]
+
+
+async def test_a_failed_signal_is_tried_again_soon_and_nothing_is_forgotten() -> None:
+    world = pools_world()
+    for kind in ("Secret", "Member", "Task"):
+        await world.sync(kind)
+    await world.sync("Pool", answered("Pool", "p"))
+    await world.put(entry("Task", "t", owners=(Named("Pool", "p"),)))
+    for _ in range(3):
+        popped = world.controller.queue.pop()
+        assert popped is not None
+        dispatch = world.controller.what_to_send(popped[0])
+        assert dispatch is not None
+        world.clock.now += world.controller.failed(popped[0], dispatch)
+        world.controller.queue.done(popped[0])
+    assert world.send() == [("p", "Owned")]
+
+
+@pytest.mark.parametrize(
+    ("change", "priority"),
+    [
+        (entry("Host", "h", generation=2, answered=1, references=REFERENCES, version=2), Priority.URGENT),
+        (answered("Host", "h", references=REFERENCES, observed=(saw(SECRET),), requested="x"), Priority.URGENT),
+        (answered("Host", "h", references=REFERENCES), Priority.RETRY),
+    ],
+)
+async def test_a_person_goes_before_a_secret_that_wakes_thousands(change: Entry, priority: Priority) -> None:
+    world = hosts_world()
+    await world.sync("Secret", SECRET)
+    await world.sync("Host", converged("h"))
+    await world.put(change)
+    popped = world.controller.queue.pop()
+    assert popped is not None
+    assert popped[1] == priority
+
+
+async def test_what_changed_while_the_watch_was_broken_is_found_by_the_relist() -> None:
+    world = hosts_world()
+    await world.sync("Secret", SECRET)
+    await world.sync("Host", converged("h"), converged("same"))
+    await world.sync("Secret", entry("Secret", "s", version=20))
+    assert sorted(world.send()) == [("h", "Reference"), ("same", "Reference")]
