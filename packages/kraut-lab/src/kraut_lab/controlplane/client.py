@@ -15,6 +15,7 @@ import yaml
 
 from kraut_lab.errors import LabError
 from kraut_lab.pki import KeyPair
+from kraut_lab.processes import MARKER
 
 _TIMEOUT_SECONDS = 10
 _FIELD_MANAGER = "kraut-lab"
@@ -88,6 +89,8 @@ def kubectl_path() -> str:
 def _kubectl(kubeconfig: Path, arguments: Sequence[str], *, input_text: str = "") -> None:
     # Its discovery cache stays in the lab's folder: the person's ~/.kube is not the lab's to write.
     argv = [kubectl_path(), f"--kubeconfig={kubeconfig}", f"--cache-dir={kubeconfig.parent / '.cache'}", *arguments]
-    done = subprocess.run(argv, input=input_text, capture_output=True, text=True, check=False, env={})
+    # Marked, so that `down` finds it when the process that waits for it is killed.
+    marked = {MARKER: str(kubeconfig.parent.parent)}
+    done = subprocess.run(argv, input=input_text, capture_output=True, text=True, check=False, env=marked)
     if done.returncode != 0:
         raise LabError(f"kubectl {arguments[0]} on the lab's API server failed: {done.stderr.strip()}")

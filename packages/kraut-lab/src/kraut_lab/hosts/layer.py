@@ -9,6 +9,7 @@ from pathlib import Path
 from kraut_lab.commands import run
 from kraut_lab.files import write_atomically
 from kraut_lab.hosts.users import sudoers_file
+from kraut_lab.processes import MARKER
 
 # Timers that would update package lists or packages at times of their own: a lab is to be repeatable.
 _MASKED_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer")
@@ -68,4 +69,6 @@ def _run_inside(folder: Path, base: Path, packages: Path, script: str) -> None:
     isolated = ["unshare", "--mount", "--pid", "--kill-child", "--propagation=slave"]
     paths = (base, folder / "layer", folder / "work", folder / "root", packages)
     shell = ["/bin/sh", "-c", _MOUNT_AND_ENTER, "layer", *map(str, paths)]
-    run(["setpriv", "--pdeathsig=KILL", *isolated, *shell], stdin=script, env={"DEBIAN_FRONTEND": "noninteractive"})
+    # Marked, so that `down` finds it when the process that waits for it is killed.
+    environment = {"DEBIAN_FRONTEND": "noninteractive", MARKER: str(folder.parent.parent)}
+    run([*isolated, *shell], stdin=script, env=environment)
