@@ -52,11 +52,12 @@ class CommandError(click.ClickException):
     """A failure that ends the program: one sentence on stderr and exit code 1."""
 
     exit_code = ERROR
+    debug = False
+    """Whether ``--debug`` was given."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write it to stderr, with the traceback in front when ``--debug`` was given."""
-        context = click.get_current_context(silent=True)
-        if self.__cause__ is not None and context is not None and context.meta.get(DEBUG):
+        """Write it to stderr, with the traceback of its cause in front when ``--debug`` was given."""
+        if self.debug and self.__cause__ is not None:
             click.echo("".join(traceback.format_exception(self.__cause__)), err=True, nl=False)
         click.echo(f"error: {self.message}", file=file, err=file is None)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from kraut_cli.failures import CommandError, one_sentence
+from kraut_cli.failures import DEBUG, CommandError, one_sentence
 
 ENTRY_POINT_GROUP: Final = "kraut.commands"
 
@@ -56,8 +56,13 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; every failure becomes one sentence and an exit code."""
-        with one_sentence():
-            return super().invoke(ctx)
+        try:
+            with one_sentence():
+                return super().invoke(ctx)
+        except CommandError as error:
+            # It is shown when the context is gone.
+            error.debug = bool(ctx.meta.get(DEBUG))
+            raise
 
     def _help(self, name: str, found: Mapping[str, EntryPoint]) -> str:
         if lazy := self.lazy.get(name):
@@ -77,7 +82,7 @@ def load(point: EntryPoint) -> click.Command:
     """Import the command of an entry point. Raises CommandError, in one sentence, when that fails."""
     try:
         return _checked(point.load())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         package = point.dist.name if point.dist else point.module
         raise CommandError(
             f"the command {point.name!r} comes with the package {package}, which cannot be loaded "
@@ -100,5 +105,5 @@ def _summary(point: EntryPoint) -> str:
     return f"{summary.partition(':')[0].rstrip('.')}." if summary else f"From {point.module}."
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip() or "no message").splitlines()[0]

@@ -1,6 +1,5 @@
 """Which API server, which identity and which namespace a command speaks to."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -53,6 +52,8 @@ class Session:
         async def connected() -> T:
             async with self.connect() as client:
                 return await work(client)
+
+        import asyncio  # noqa: PLC0415 - `kraut --help` needs no event loop
 
         return asyncio.run(connected())
 
