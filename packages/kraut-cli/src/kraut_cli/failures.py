@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 
 import click
 
+from kraut_cli.formats.escape import escape
 from kraut_core.errors import ApiServerError, ForbiddenError, KrautError, PermanentError, TransientError
 
 OK: Final = 0
@@ -59,7 +60,7 @@ class CommandError(click.ClickException):
         """Write it to stderr, with the traceback of its cause in front when ``--debug`` was given."""
         if self.debug and self.__cause__ is not None:
             click.echo("".join(traceback.format_exception(self.__cause__)), err=True, nl=False)
-        click.echo(f"error: {self.message}", file=file, err=file is None)
+        click.echo(f"error: {escape(self.message)}", file=file, err=file is None)
 
 
 class CommandNotReadyError(CommandError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kraut_cli.formats.dump import as_json, as_names, as_yaml, collection, presentable
+from kraut_cli.formats.escape import escape
 from kraut_cli.get import read_list
 from kraut_cli.options import cluster_options, common_options, output_option
 from kraut_cli.resources import Selection, select_one
@@ -75,8 +76,10 @@ def operation_of(item: Item) -> str:
 def text_of(item: Item) -> str:
     """A heading that says which operation, when and how it ended, and its output (pure)."""
     data = item.get("data") or {}
-    output = str(data.get(OUTPUT_KEY, ""))
-    return f"==> {_heading(item, data)} <==\n{output}{'' if output.endswith(chr(10)) or not output else chr(10)}"
+    output = escape(str(data.get(OUTPUT_KEY, "")))
+    return (
+        f"==> {escape(_heading(item, data))} <==\n{output}{'' if output.endswith(chr(10)) or not output else chr(10)}"
+    )
 
 
 def _heading(item: Item, data: dict[str, str]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kraut_cli.failures import CommandError
+from kraut_cli.formats.escape import escape
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def note(text: str) -> None:
     """A line for the person, on stderr."""
-    click.echo(text, err=True)
+    click.echo(escape(text), err=True)
 
 
 class Progress:
@@ -38,7 +39,7 @@ class Progress:
         else:
             from rich.text import Text  # noqa: PLC0415 - rich costs 80 ms, which a pipe need not pay
 
-            self._status.update(Text(text))
+            self._status.update(Text(escape(text)))
 
 
 @contextmanager

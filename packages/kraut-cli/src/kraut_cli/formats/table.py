@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kraut_cli.formats.age import age
+from kraut_cli.formats.escape import escape
 from kraut_cli.formats.jsonpath import first
 from kraut_core.api.kinds import Column, Kind
 
@@ -54,4 +55,4 @@ def _shown(kind: Kind, *, wide: bool) -> list[Column]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()) or NONE
+    return escape(" ".join(text.split())) or NONE

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from kraut_cli.formats.age import human_duration
+from kraut_cli.formats.escape import escape
 from kraut_core.api.conditions import READY, RECONCILING, STALLED, find, is_true
 from kraut_core.api.meta import Condition
 from kraut_core.api.v1alpha1.host import UP_TO_DATE, Host, HostStatus
@@ -169,6 +170,6 @@ def _work(status: HostStatus, now: datetime) -> Iterator[tuple[str, str]]:
 def render(report: Report) -> str:
     """The report as text."""
     width = max((len(label) for label, _ in report.facts), default=0)
-    problems = [f"  ! {problem}" for problem in report.problems]
+    problems = [f"  ! {escape(problem)}" for problem in report.problems]
     facts = [f"  {label.ljust(width)}  {value}" for label, value in report.facts]
-    return "\n".join([report.title, *problems, *([""] if problems and facts else []), *facts]) + "\n"
+    return "\n".join([report.title, *problems, *([""] if problems and facts else []), *map(escape, facts)]) + "\n"
