@@ -6,7 +6,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,10 +82,18 @@ class Component:
         except (urllib.error.URLError, OSError):
             return False
 
-    def start(self, *, restart: bool = False, env: Mapping[str, str] | None = None, wait: bool = True) -> None:
+    def start(
+        self,
+        *,
+        restart: bool = False,
+        env: Mapping[str, str] | None = None,
+        wait: bool = True,
+        arguments: Sequence[str] = (),
+    ) -> None:
         """Start it unless it runs, and wait until it is ready.
 
         Args:
+            arguments: of Python, e.g. ``("-m", "kraut_worker.testing.crash_points", "plan.json")``; default: the component.
             restart: start it again whenever it ends, as a Deployment does.
             env: more environment, e.g. ``{"KRAUT_LOG_LEVEL": "debug"}``.
             wait: False returns at once.
@@ -96,7 +104,7 @@ class Component:
         """
         if not is_startable(self.name):
             raise LabError(f"python -m kraut_{self.name} cannot be run: install the package kraut-{self.name} here.")
-        program = [sys.executable, "-m", f"kraut_{self.name}"]
+        program = [sys.executable, *(arguments or ("-m", f"kraut_{self.name}"))]
         if not self.daemon.is_running():
             write_json(self._state_file, {"restart": restart, "port": self._probe_port})
         argv = ["/bin/sh", "-c", _RESTART_LOOP, self.daemon.name, *program] if restart else program

@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import version
 
 from kraut_core.errors import KrautError
+from kraut_core.instruments import Instruments
 from kraut_core.logs import configure_logs
 from kraut_core.settings import load_settings
 from kraut_operator.process import COMPONENT, Operator
@@ -22,18 +23,19 @@ def main() -> None:
     try:
         settings = load_settings(OperatorProcessSettings)
         configure_logs(settings.log, component=COMPONENT)
-        asyncio.run(_run(settings))
+        asyncio.run(run(settings))
     except KrautError as error:
         sys.stderr.write(f"{COMPONENT}: {error}\n")
         sys.exit(1)
 
 
-async def _run(settings: OperatorProcessSettings) -> None:
+async def run(settings: OperatorProcessSettings, instruments: Instruments | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Raises KrautError when the configuration cannot be used."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await Operator(settings).run(stopping)
+    await Operator(settings, instruments=instruments).run(stopping)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import structlog
 
 from kraut_core.api.kinds import Kind, all_kinds
 from kraut_core.errors import KrautError
+from kraut_core.instruments import Instruments
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.stream import Stream
 from kraut_core.metrics import new_registry
@@ -38,8 +39,14 @@ HOME_RETRY_SECONDS = 2.0
 class Operator:
     """One operator process. ``kinds`` are all of kraut's unless a test has others."""
 
-    def __init__(self, settings: OperatorProcessSettings, kinds: Sequence[Kind] | None = None) -> None:
+    def __init__(
+        self,
+        settings: OperatorProcessSettings,
+        kinds: Sequence[Kind] | None = None,
+        instruments: Instruments | None = None,
+    ) -> None:
         self._settings = settings
+        self._instruments = instruments or Instruments()
         self._kinds = all_kinds() if kinds is None else kinds
         self._registry = new_registry(component=COMPONENT, version=version(COMPONENT))
         self._metrics = OperatorMetrics(self._registry)
@@ -55,7 +62,7 @@ class Operator:
         """Run until ``stopping``. Raises KrautError when the configuration cannot be used; a lost Lease ends the process."""
         async with AsyncExitStack() as stack:
             probes = await stack.enter_async_context(Probes(self._settings.probe, self._registry))
-            kube = await stack.enter_async_context(self._connect())
+            kube = self._instruments.kube(await stack.enter_async_context(self._connect()))
             self._server = kube.server
             informers = make_informers(kube, self._kinds, namespaces=self._namespaces(), metrics=self._metrics)
             self._add_checks(probes, informers)
@@ -139,7 +146,12 @@ class Operator:
         self._home_trouble = None
         self._dispatcher = Dispatcher(
             self._controller,
-            await connect(self._settings.temporal, identity=f"{COMPONENT}@{self._identity}", lazy=True),
+            await connect(
+                self._settings.temporal,
+                identity=f"{COMPONENT}@{self._identity}",
+                lazy=True,
+                interceptors=self._instruments.temporal,
+            ),
             self._metrics,
             home=home,
             concurrency=settings.dispatch_concurrency,

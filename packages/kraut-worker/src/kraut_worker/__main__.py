@@ -29,12 +29,16 @@ from kraut_worker.activities.hosts import HostActivitiesOnSite
 from kraut_worker.activities.kubernetes import KubernetesActivitiesAtHome
 from kraut_worker.activities.operate import HostOperator
 from kraut_worker.adapters.ssh import SshConnector
+from kraut_worker.instruments import WorkerInstruments
+from kraut_worker.ports import HostConnector
 from kraut_worker.schedules import ensure_sweeps
 from kraut_worker.settings import WorkerProcessSettings
 from kraut_worker.workflows.host import HostWorkflow
 from kraut_worker.workflows.sweep import SweepWorkflow
 
 log = structlog.get_logger("kraut_worker")
+
+NO_INSTRUMENTS = WorkerInstruments()
 
 
 def main() -> None:
@@ -53,7 +57,7 @@ def main() -> None:
         sys.exit(1)
 
 
-async def run(settings: WorkerProcessSettings) -> None:
+async def run(settings: WorkerProcessSettings, instruments: WorkerInstruments = NO_INSTRUMENTS) -> None:
     """Connect, start the workers of all roles and wait for a signal or the first failure."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -72,9 +76,12 @@ async def run(settings: WorkerProcessSettings) -> None:
                 user_agent=f"kraut-worker/{version('kraut-worker')}",
             )
         )
+        kube = instruments.kube(kube)
         home = settings.home.id or await kube.cluster_uid()
-        temporal = await connect(settings.temporal, identity=f"kraut-worker@{instance}")
-        connector = await stack.enter_async_context(SshConnector(settings.ssh))
+        temporal = await connect(
+            settings.temporal, identity=f"kraut-worker@{instance}", interceptors=instruments.temporal
+        )
+        connector = instruments.hosts(await stack.enter_async_context(SshConnector(settings.ssh)))
         workers = make_workers(settings, Outside(home, kube, temporal, connector, instance))
         if "kubernetes" in settings.worker.roles:
             await ensure_sweeps(temporal, home, timedelta(seconds=settings.worker.sweep_interval_seconds))
@@ -104,7 +111,7 @@ class Outside:
     home: str
     kube: KubeClient
     temporal: Client
-    connector: SshConnector
+    connector: HostConnector
     instance: str
 
 

@@ -1,10 +1,11 @@
 """One way to Temporal for every process: pydantic payloads, TLS, API key, and encryption when there is a key file."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.service import TLSConfig
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from kraut_core.settings import TemporalSettings
 
 
-async def connect(settings: "TemporalSettings", *, identity: str | None = None, lazy: bool = False) -> Client:
+async def connect(
+    settings: "TemporalSettings",
+    *,
+    identity: str | None = None,
+    lazy: bool = False,
+    interceptors: Sequence[Interceptor] = (),
+) -> Client:
     """Connect to Temporal's frontend; ``lazy`` connects with the first call (a worker needs it not to be).
 
     ``identity`` shows in histories and in the UI. Raises UnreachableError when nothing answers, SecretError when a file
@@ -31,6 +38,7 @@ async def connect(settings: "TemporalSettings", *, identity: str | None = None, 
             api_key=_read(settings.api_key_file).decode().strip() if settings.api_key_file else None,
             identity=identity,
             lazy=lazy,
+            interceptors=interceptors,
         )
     except RuntimeError as error:
         raise UnreachableError(

@@ -1,1 +1,1 @@
-"""Small worlds and kinds for tests of the operator; they need no server."""
+"""The operator with crash points (``testing.crash_points``)."""

@@ -1,0 +1,1 @@
+"""Tools for tests of kraut's processes; nothing of it is imported in production."""
