@@ -11,6 +11,7 @@ UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
 READY := .venv/.kraut-ready
 PYTEST := $(BIN)/pytest --hypothesis-profile=ci
+export UV
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON_PREFERENCE := only-system
 export DEBIAN_FRONTEND := noninteractive
