@@ -66,7 +66,11 @@ def read_as_json(fact: Fact[Any], answer: Answer) -> Any:
         value = fact.parse(answer)
     except FactProblem as problem:
         return {"problem": problem.reason, "message": problem.message}
-    return json.loads(json.dumps(asdict(value), default=datetime.isoformat))
+    return json.loads(json.dumps(asdict(value), default=_plain))
+
+
+def _plain(value: datetime | bytes) -> str:
+    return value.isoformat() if isinstance(value, datetime) else value.decode("utf-8", "replace")
 
 
 def _read(path: Path) -> str:
