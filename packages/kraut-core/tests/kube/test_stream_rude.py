@@ -1,0 +1,179 @@
+"""What a watch does about answers that no healthy API server gives: an HTTP server on loopback that plays them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from kraut_core.errors import KrautError
+from kraut_core.kube.client import KubeClient
+from kraut_core.kube.replica import IDENTITIES
+from kraut_core.kube.stream import Source, Stream
+
+PATH = "/apis/kraut.dev/v1alpha1/hosts"
+HTML = b"<html>planted in an error page</html>"
+
+
+@dataclass
+class Answer:
+    """One answer: a body in pieces; ``hold`` keeps the connection open afterwards."""
+
+    status: int = 200
+    pieces: list[bytes] = field(default_factory=list)
+    hold: bool = False
+
+
+def line(kind: str, version: int, **more: Any) -> bytes:
+    metadata = {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": str(version), **more}
+    return json.dumps({"type": kind, "object": {"metadata": metadata}}).encode() + b"\n"
+
+
+def initial(version: int) -> list[bytes]:
+    end = line("BOOKMARK", version, annotations={"k8s.io/initial-events-end": "true"})
+    return [line("ADDED", version - 1), end]
+
+
+def status(code: int) -> bytes:
+    return json.dumps({"kind": "Status", "code": code, "message": f"told {code}"}).encode()
+
+
+def page(version: int) -> bytes:
+    metadata = {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": str(version)}
+    return json.dumps({"metadata": {"resourceVersion": str(version)}, "items": [{"metadata": metadata}]}).encode()
+
+
+@asynccontextmanager
+async def playing(answers: list[Answer], folder: Path) -> AsyncIterator[tuple[str, list[Mapping[str, str]]]]:
+    """A server that gives one answer after the other and notes what it was asked; the last one is held."""
+    asked: list[Mapping[str, str]] = []
+    over = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(dict(request.query))
+        play = answers[min(len(asked), len(answers)) - 1]
+        response = web.StreamResponse(status=play.status)
+        await response.prepare(request)
+        for piece in play.pieces:
+            await response.write(piece)
+        if play.hold:
+            await over.wait()
+        return response
+
+    app = web.Application()
+    app.router.add_get(PATH, answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    kubeconfig = folder / "kubeconfig"
+    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{runner.addresses[0][1]}"}}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    users = [{"name": "u", "user": {"token": "t"}}]
+    kubeconfig.write_text(
+        json.dumps({"clusters": [cluster], "contexts": [context], "users": users, "current-context": "x"})
+    )
+    try:
+        yield str(kubeconfig), asked
+    finally:
+        over.set()
+        await runner.cleanup()
+
+
+class NoBackoff:
+    """The waits are tested elsewhere."""
+
+    def fail(self) -> float:
+        return 0.0
+
+
+async def play(answers: list[Answer], folder: Path) -> tuple[list[Mapping[str, str]], list[KrautError], Stream[Any]]:
+    """Run a stream until the last answer was asked for and told everything."""
+    errors: list[KrautError] = []
+    async with playing(answers, folder) as (kubeconfig, asked), KubeClient.connect(kubeconfig) as client:
+        stream = Stream(client, Source(PATH), IDENTITIES, on_trouble=lambda error, _: errors.append(error))
+        stream._backoff = NoBackoff()  # type: ignore[assignment]
+
+        async def read() -> None:
+            async for _ in stream.changes():
+                pass
+
+        task = asyncio.create_task(read())
+        async with asyncio.timeout(30):
+            while len(asked) < len(answers) or stream.trouble is not None or not stream.synced:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return asked, errors, stream
+
+
+def kinds_of(asked: list[Mapping[str, str]]) -> list[str]:
+    return [
+        "list" if "watch" not in query else "stream" if "sendInitialEvents" in query else query["resourceVersion"]
+        for query in asked
+    ]
+
+
+async def test_everything_that_is_not_a_watch_is_an_error_and_is_tried_again(tmp_path: Path) -> None:
+    answers = [
+        Answer(429, [status(429)]),
+        Answer(502, [HTML]),
+        Answer(200, [HTML + b"\n"]),
+        Answer(200, []),
+        Answer(200, [line("ADDED", 5)]),
+        Answer(200, [page(10)]),
+        Answer(200, [line("MODIFIED", 12)], hold=True),
+    ]
+    asked, errors, stream = await play(answers, tmp_path)
+    assert [getattr(error, "status", None) for error in errors] == [429, 502, 0, 0, 0]
+    assert "told 429" in str(errors[0])
+    assert not any("planted" in str(error) for error in errors)
+    assert stream.objects["n", "a"].resource_version == "12"
+    # a refusal for overload or by a proxy says nothing against streaming; an answer that makes no sense does
+    assert kinds_of(asked) == ["stream", "stream", "stream", "list", "stream", "list", "10"]
+
+
+async def test_too_many_requests_resume_the_watch_and_do_not_read_everything_again(tmp_path: Path) -> None:
+    answers = [Answer(200, initial(10)), Answer(429, [status(429)]), Answer(200, [line("MODIFIED", 12)], hold=True)]
+    asked, _, stream = await play(answers, tmp_path)
+    assert kinds_of(asked) == ["stream", "10", "10"]
+    assert stream.objects["n", "a"].resource_version == "12"
+
+
+async def test_an_expired_version_reads_everything_again(tmp_path: Path) -> None:
+    for expired in (
+        Answer(410, [status(410)]),
+        Answer(200, [json.dumps({"type": "ERROR", "object": {"code": 410, "message": "too old"}}).encode() + b"\n"]),
+    ):
+        asked, _, stream = await play(
+            [Answer(200, initial(10)), expired, Answer(200, initial(20), hold=True)], tmp_path
+        )
+        assert kinds_of(asked) == ["stream", "10", "stream"]
+        assert stream.objects["n", "a"].resource_version == "19"
+
+
+async def test_a_server_that_refuses_streaming_is_listed(tmp_path: Path) -> None:
+    answers = [
+        Answer(422, [status(422)]),
+        Answer(200, [page(10)]),
+        Answer(200, [line("MODIFIED", 12)], hold=True),
+    ]
+    asked, _, stream = await play(answers, tmp_path)
+    assert kinds_of(asked) == ["stream", "list", "10"]
+    assert stream.objects["n", "a"].resource_version == "12"
+
+
+async def test_a_watch_that_ends_at_once_is_a_failure_and_no_busy_loop(tmp_path: Path) -> None:
+    answers = [
+        Answer(200, initial(10)),
+        *[Answer(200, []) for _ in range(3)],
+        Answer(200, [line("MODIFIED", 12)], hold=True),
+    ]
+    asked, errors, _ = await play(answers, tmp_path)
+    assert kinds_of(asked) == ["stream", "10", "10", "10", "10"]
+    assert len(errors) == 4
+    assert all("ended at once" in str(error) for error in errors)
