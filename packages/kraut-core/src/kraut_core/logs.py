@@ -14,8 +14,16 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from kraut_core.redaction import redact
 from kraut_core.settings import LogSettings
 
-_QUIET = ("kubernetes_asyncio", "aiohttp", "asyncio", "uvicorn", "asyncssh", "temporalio")
-"""Libraries that at debug log bodies (Secrets included) or every packet: never below info, whatever the level."""
+_QUIET = {
+    "kubernetes_asyncio": logging.INFO,
+    "aiohttp": logging.INFO,
+    "asyncio": logging.INFO,
+    "uvicorn": logging.INFO,
+    "temporalio": logging.INFO,
+    "asyncssh": logging.WARNING,
+}
+"""Libraries that log bodies (Secrets included) or every packet at debug, asyncssh every channel at info: never below
+this, whatever the level."""
 
 
 def configure_logs(settings: LogSettings, *, component: str, stream: TextIO | None = None) -> None:
@@ -38,8 +46,8 @@ def configure_logs(settings: LogSettings, *, component: str, stream: TextIO | No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(least, root.level))
     logging.captureWarnings(capture=True)
 
 
