@@ -45,19 +45,41 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def file_lock(path: Path, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold an exclusive flock(2) on a file, which the kernel lets go when the process dies.
 
+    The holder may remove the file: whoever waited for it then locks the file that is there next.
+
     Args:
-        path: created when absent, and left in place: removing a lock file would let two holders in.
+        path: created when absent.
         on_wait: called once, before blocking, when another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open_lock(path)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if on_wait:
-                on_wait()
+        if not _try_lock(descriptor) and on_wait:
+            on_wait()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not _is_still_at(descriptor, path):
+            os.close(descriptor)
+            descriptor = _open_lock(path)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from ipaddress import IPv4Address, IPv4Network
@@ -57,7 +56,10 @@ class Lab:
         """
         record = read_record(self.folder)
         if record is None:
-            raise LabError(f"There is no lab {self.name!r} in {self.settings.state_dir}: run `kraut lab up` first.")
+            others = ", ".join(list_labs(self.settings.state_dir)) or "none"
+            raise LabError(
+                f"There is no lab {self.name!r} in {self.settings.state_dir} (there are: {others}): run `kraut lab up` first."
+            )
         return record
 
     @property
@@ -139,7 +141,7 @@ class Lab:
             hosts = len(self.record.hosts) if self.exists else DEFAULT_HOSTS
         if hosts:
             check_host_requirements()
-        with self._locked():
+        with file_lock(self.names.lock, on_wait=self._say_waiting):
             record = read_record(self.folder) or LabRecord(debian_updates=debian_updates, kubernetes=kubernetes)
             write_record(self.folder, record.with_hosts(hosts, image or HostImage()))
             in_parallel([self.control_plane.start, self.temporal.start, self._start_hosts])
@@ -153,8 +155,7 @@ class Lab:
         Raises:
             LabError: something could not be removed; calling again goes on.
         """
-        with self._locked():
-            tear_down(self.folder)
+        tear_down(self.folder, on_wait=self._say_waiting)
 
     def start_component(self, name: str, *, restart: bool = False) -> Component:
         """Start ``operator`` or ``worker`` and return it when it is ready."""
@@ -196,18 +197,13 @@ class Lab:
     def _fleet(self) -> HostFleet:
         return HostFleet(self.names, self.record, self.settings, self.ssh, self._progress)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        waiting = f"waiting for another process that works on the lab {self.name}"
-        # Beside the folder and not in it: `down` removes the folder while it holds the lock.
-        lock = self.settings.state_dir / f".{self.name}.lock"
-        with file_lock(lock, on_wait=lambda: self._progress(waiting)):
-            yield
+    def _say_waiting(self) -> None:
+        self._progress(f"waiting for another process that works on the lab {self.name}")
 
 
 def list_labs(state_dir: Path) -> list[str]:
     """The names of all labs in a state folder."""
-    return sorted(file.parent.name for file in state_dir.glob("*/lab.json"))
+    return sorted(file.parent.name for file in state_dir.glob("[!.]*/lab.json"))
 
 
 def in_parallel(calls: Sequence[Callable[[], object]], *, workers: int = 8) -> None:

@@ -32,6 +32,11 @@ class LabNames:
         return hashlib.sha256(str(self.folder.absolute()).encode()).hexdigest()[:6]
 
     @property
+    def lock(self) -> Path:
+        """The file whose holder may change the lab. Beside its folder: `down` removes the folder while it holds it."""
+        return self.folder.with_name(f".{self.lab}.lock")
+
+    @property
     def bridge(self) -> str:
         """The bridge's interface name; the names of the hosts' interfaces start with it."""
         return f"kr{self.id}"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 import socket
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 from kraut_lab.errors import LabError
+from kraut_lab.files import read_json, write_json
 
 # Below Linux's default ephemeral range (ip(7), ip_local_port_range starts at 32768): no outgoing connection
 # can take a port between its choice and its use.
@@ -37,3 +41,21 @@ def choose_ports(count: int, address: str = "127.0.0.1") -> list[int]:
         if len(chosen) == count:
             return chosen
     raise LabError(f"No {count} free TCP ports between {_FIRST} and {_LAST} on {address}: stop what listens there.")
+
+
+def recorded_ports(file: Path, kind: type[Any]) -> dict[str, int]:
+    """The ports recorded in ``file``, one per field of the dataclass ``kind``; chosen and recorded when there are none."""
+    names = [field.name for field in fields(kind)]
+    recorded = read_json(file)
+    if recorded is None:
+        recorded = dict(zip(names, choose_ports(len(names)), strict=True))
+        write_json(file, recorded)
+    return {name: int(recorded[name]) for name in names}
+
+
+def replace_taken_ports(file: Path) -> None:
+    """Choose again those of the recorded ports that something else has taken since; call while the owner is down."""
+    recorded = read_json(file) or {}
+    taken = [name for name, port in recorded.items() if not is_free(int(port))]
+    if taken:
+        write_json(file, {**recorded, **dict(zip(taken, choose_ports(len(taken)), strict=True))})

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from kraut_lab import cgroups
 from kraut_lab.commands import run
 from kraut_lab.errors import LabError
+from kraut_lab.files import file_lock
 from kraut_lab.hosts.processtable import processes_in_namespace
 from kraut_lab.names import LabNames
 from kraut_lab.network import LabNetwork
@@ -22,16 +24,22 @@ from kraut_lab.processes import ProcessId, find_marked, kill_all
 from kraut_lab.waiting import wait_until
 
 
-def tear_down(folder: Path) -> None:
+def tear_down(folder: Path, *, on_wait: Callable[[], None] | None = None) -> None:
     """End every process of the lab in ``folder``, remove its network, cgroups, mounts and the folder.
 
-    Nothing left to do is fine.
+    Nothing left to do is fine. ``on_wait`` is called when another process works on the lab and is waited for.
 
     Raises:
         LabError: something could not be removed; calling again goes on.
     """
-    folder = folder.absolute()
-    names = LabNames(folder)
+    names = LabNames(folder.absolute())
+    with file_lock(names.lock, on_wait=on_wait):
+        _remove_all(names)
+        names.lock.unlink()
+
+
+def _remove_all(names: LabNames) -> None:
+    folder = names.folder
     _kill_processes(names)
     if os.geteuid() == 0:
         wait_until(lambda: cgroups.remove(names.cgroup), f"the cgroup folders {names.cgroup} to be free", timeout=30)

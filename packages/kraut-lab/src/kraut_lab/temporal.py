@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sysconfig
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
 from kraut_lab.daemon import Daemon
 from kraut_lab.errors import MissingRequirementError
-from kraut_lab.files import read_json, write_json
-from kraut_lab.ports import choose_ports
+from kraut_lab.ports import recorded_ports, replace_taken_ports
 from kraut_lab.progress import Progress, silent
 from kraut_lab.waiting import accepts
 
@@ -51,15 +49,10 @@ class TemporalServer:
         """The SQLite file."""
         return self.folder / "temporal" / "temporal.db"
 
-    @cached_property
+    @property
     def ports(self) -> TemporalPorts:
-        """The ports of this server, chosen once and kept."""
-        file = self.folder / "temporal.json"
-        recorded = read_json(file)
-        if recorded is None:
-            recorded = asdict(TemporalPorts(*choose_ports(4)))
-            write_json(file, recorded)
-        return TemporalPorts(**recorded)
+        """The ports of this server, chosen at its first start and kept."""
+        return TemporalPorts(**recorded_ports(self._ports_file, TemporalPorts))
 
     def is_ready(self) -> bool:
         """Whether the server runs, and frontend and UI accept connections."""
@@ -73,6 +66,8 @@ class TemporalServer:
         """
         self._progress("starting Temporal")
         self.database.parent.mkdir(parents=True, exist_ok=True)
+        if not self.daemon.is_running():
+            replace_taken_ports(self._ports_file)
         ports = self.ports
         argv = [
             *(temporal_path(), "server", "start-dev", "--ip=127.0.0.1", "--ui-ip=127.0.0.1", "--log-level=warn"),
@@ -87,6 +82,10 @@ class TemporalServer:
     def stop(self) -> None:
         """End the server; its state stays, and `start` goes on from it."""
         self.daemon.stop(grace=0)
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.folder / "temporal.json"
 
     def _listens(self) -> bool:
         return all(accepts("127.0.0.1", port) for port in (self.ports.frontend, self.ports.ui))

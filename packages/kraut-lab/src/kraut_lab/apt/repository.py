@@ -65,13 +65,13 @@ class AptRepository:
         """Where a published package's file is."""
         return self._pool(package.suite) / package.file_name
 
-    def sources(self, address: IPv4Address) -> str:
-        """The lines of a host's sources.list (sources.list(5))."""
+    def sources(self, address: IPv4Address, suite: str) -> str:
+        """The lines of a host's sources.list (sources.list(5)); ``suite`` is its Debian codename."""
         base = f"http://{address}:{self._port(address)}"
         lines = [f"deb [trusted=yes] {base}/{name} {archive[0]} main" for name, archive in _ARCHIVES.items()]
         if "debian" in self._proxies:
-            lines += [f"deb {base}/debian {suite} main" for suite in ("bookworm", "bookworm-updates")]
-            lines.append(f"deb {base}/debian-security bookworm-security main")
+            lines += [f"deb {base}/debian {pocket} main" for pocket in (suite, f"{suite}-updates")]
+            lines.append(f"deb {base}/debian-security {suite}-security main")
         return "".join(f"{line}\n" for line in lines)
 
     def start(self, address: IPv4Address) -> None:
@@ -87,8 +87,8 @@ class AptRepository:
 
     def _port(self, address: IPv4Address) -> int:
         file = self.root / "server.json"
-        recorded = read_json(file) or {}
-        if "port" not in recorded:
+        recorded = read_json(file)
+        if recorded is None:
             recorded = {"port": choose_ports(1, str(address))[0]}
             write_json(file, recorded)
         return int(recorded["port"])

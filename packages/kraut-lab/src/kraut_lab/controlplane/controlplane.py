@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from kraut_lab.controlplane.credentials import Credentials, prepare_credentials
 from kraut_lab.controlplane.flags import Ports
 from kraut_lab.controlplane.kubeconfig import write_certificate_kubeconfig, write_token_kubeconfig
 from kraut_lab.daemon import Daemon
-from kraut_lab.files import read_json, write_json
-from kraut_lab.ports import choose_ports
+from kraut_lab.ports import recorded_ports, replace_taken_ports
 from kraut_lab.processes import kill_all
 from kraut_lab.progress import Progress, silent
 
@@ -72,14 +70,10 @@ class ControlPlane:
         """Of Kubernetes, e.g. ``v1.37.2``."""
         return kubernetes_program("kube-apiserver", self._minor).version
 
-    @cached_property
+    @property
     def ports(self) -> Ports:
-        """The ports of this control plane, chosen once and kept."""
-        recorded = read_json(self._ports_file)
-        if recorded is None:
-            recorded = asdict(Ports(*choose_ports(4)))
-            write_json(self._ports_file, recorded)
-        return Ports(**recorded)
+        """The ports of this control plane, chosen at its first start and kept."""
+        return Ports(**recorded_ports(self._ports_file, Ports))
 
     @property
     def admin(self) -> client.AdminClient:
@@ -99,7 +93,9 @@ class ControlPlane:
         """
         programs = [kubernetes_program(daemon.name, self._minor) for daemon in self.daemons[1:]]
         etcd, apiserver, manager = (str(self._binaries.path(program)) for program in (etcd_program(), *programs))
-        credentials, ports = self._credentials, self._usable_ports()
+        if not any(daemon.is_running() for daemon in self.daemons):
+            replace_taken_ports(self._ports_file)
+        credentials, ports = self._credentials, self.ports
         self._progress("starting etcd, kube-apiserver and kube-controller-manager")
         self._write_certificate_kubeconfigs()
         self.etcd.start([etcd, *flags.etcd_flags(self.folder, ports, credentials)])
@@ -137,9 +133,6 @@ class ControlPlane:
     @property
     def _manager_kubeconfig(self) -> Path:
         return self.folder / "kubeconfigs" / "kube-controller-manager.kubeconfig"
-
-    def _usable_ports(self) -> Ports:
-        return self.ports
 
     def _manager_ready(self) -> bool:
         pair = self._credentials.admin

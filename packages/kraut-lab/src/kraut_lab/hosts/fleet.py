@@ -78,7 +78,7 @@ class HostFleet:
         host = self._handle(record, subnet)
         if not host.is_running():
             self._network.attach(record.name, record.index, subnet)
-            sources = self.repository.sources(subnet[1])
+            sources = self.repository.sources(subnet[1], record.image.suite)
             host.configure(layers=layers, hosts_file=self._hosts_file(record, subnet), apt_sources=sources)
             host.power_on(wait=False)
         host.wait_answers()
