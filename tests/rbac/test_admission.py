@@ -109,13 +109,13 @@ def owned_by(owner, name="web-1-operation-1"):
         "kind": "ConfigMap",
         "metadata": {
             "name": name,
-            "ownerReferences": [{"apiVersion": owner["apiVersion"], **reference, "controller": True}],
+            "ownerReferences": [{"apiVersion": owner["apiVersion"], **reference}],
         },
         "data": {"output": "E: Unable to fetch some archives"},
     }
 
 
-def test_configmaps_that_a_resource_controls_are_krauts(as_component, namespace, stored):
+def test_configmaps_that_a_resource_owns_are_krauts(as_component, namespace, stored):
     worker, path = as_component("worker"), f"/api/v1/namespaces/{namespace}/configmaps"
     status, answer = worker.request("POST", path, owned_by(stored))
     assert status == 201, answer
@@ -138,7 +138,7 @@ def test_configmaps_of_others_are_not(admin, as_component, namespace, stored):
         worker.request("DELETE", f"{path}/settings"),
     ):
         assert attempt[0] == 422, attempt[1]
-        assert "that a resource of kraut's controls" in attempt[1]["message"]
+        assert "that a resource of kraut's owns" in attempt[1]["message"]
 
 
 @pytest.mark.parametrize(
