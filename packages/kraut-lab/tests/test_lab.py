@@ -184,3 +184,20 @@ def test_two_ups_at_once_make_one_lab(tmp_path: Path, make_lab: MakeLab) -> None
     pids = [daemon.pid for daemon in lab.control_plane.daemons]
     wait_until(lab.control_plane.is_ready, "the control plane")
     assert [daemon.pid for daemon in lab.control_plane.daemons] == pids
+
+
+def test_nothing_outlives_a_killed_test_session(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    (tmp_path / "test_it.py").write_text(
+        "import pathlib, time\n\n\ndef test_it(lab):\n"
+        f"    pathlib.Path({str(ready)!r}).write_text(str(lab.folder))\n    time.sleep(600)\n"
+    )
+    state_dir = tmp_path / "state"
+    environment = {**os.environ, "KRAUT_LAB_STATE_DIR": str(state_dir)}
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "kraut_lab_hosts=1", "test_it.py"]
+    with subprocess.Popen(argv, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as session:
+        wait_until(lambda: ready.exists() or session.poll() is not None, "the lab to be up", timeout=120)
+        folder = Path(ready.read_text())
+        assert len(traces(folder)) > 10
+        session.kill()
+    wait_until(lambda: not traces(folder) and not list(state_dir.iterdir()), "the watchdog to remove all")

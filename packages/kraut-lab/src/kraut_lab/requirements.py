@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from kraut_lab.commands import is_installed, run
@@ -22,8 +23,8 @@ HOST_PROGRAMS: Final[Mapping[str, str]] = {
     "nsenter": "util-linux",
 }
 
-# Nothing to look for on PATH: mmdebstrap verifies Debian's archive with these keys.
-_ALSO = ("debian-archive-keyring",)
+# mmdebstrap verifies Debian's archive with these keys, which other distributions do not have by default.
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def check_linux() -> None:
@@ -52,8 +53,9 @@ def check_host_requirements() -> None:
 
 
 def missing_packages() -> list[str]:
-    """The Debian packages whose programs are not installed."""
-    return sorted({package for program, package in HOST_PROGRAMS.items() if not is_installed(program)})
+    """The Debian packages that hosts need and that are not installed."""
+    missing = {package for program, package in HOST_PROGRAMS.items() if not is_installed(program)}
+    return sorted(missing if _KEYRING.exists() else {*missing, "debian-archive-keyring"})
 
 
 def install_packages() -> list[str]:
@@ -73,5 +75,5 @@ def install_packages() -> list[str]:
         )
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "-q", "update"], env=environment)
-    run(["apt-get", "-q", "-y", "install", "--no-install-recommends", *missing, *_ALSO], env=environment)
+    run(["apt-get", "-q", "-y", "install", "--no-install-recommends", *missing], env=environment)
     return missing

@@ -1,4 +1,4 @@
-"""``kraut lab up|status|env|manifests|down|setup``."""
+"""``kraut lab up|status|env|manifests|demo|down|setup``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from kraut_lab.assets.modules import kubernetes_minors
 from kraut_lab.command.options import lab_options
 from kraut_lab.command.progress import show_progress
 from kraut_lab.command.render import as_json, shell_exports, status_json, status_table
+from kraut_lab.demo.command import demo
 from kraut_lab.demo.manifests import Machine, demo_yaml
 from kraut_lab.hosts.image import HostImage
 from kraut_lab.lab import DEFAULT_HOSTS, Lab
@@ -117,3 +118,6 @@ def setup() -> None:
         progress("looking for Debian packages that are missing")
         installed = install_packages()
     click.echo(f"Installed: {', '.join(installed)}." if installed else "Nothing is missing.", err=True)
+
+
+lab.add_command(demo)
