@@ -25,9 +25,13 @@ class _PinningClient(asyncssh.SSHClient):
         self._trust_any = trust_on_first_use and not pinned
         self.refused: asyncssh.SSHKey | None = None
         self.connected = False
+        self.banner = ""
 
     def connection_made(self, _conn: asyncssh.SSHClientConnection) -> None:
         self.connected = True
+
+    def auth_banner_received(self, msg: str, _lang: str) -> None:
+        self.banner += msg
 
     def validate_host_public_key(self, _host: str, _addr: str, _port: int, key: asyncssh.SSHKey) -> bool:
         if self._trust_any or key in self._pinned:
@@ -124,4 +128,4 @@ def _explain(
 ) -> KrautError:
     if client.refused is not None:
         return host_key_mismatch(target, list(pinned), describe_key(client.refused))
-    return explain_failure(error, target, connected=client.connected)
+    return explain_failure(error, target, connected=client.connected, banner=client.banner)

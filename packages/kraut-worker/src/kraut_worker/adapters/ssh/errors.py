@@ -15,6 +15,9 @@ from kraut_core.errors import (
 from kraut_worker.adapters.ssh.keys import describe_key
 from kraut_worker.ports import HostTarget
 
+_NOLOGIN = re.compile(r"System is (booting up|going down)|pam_nologin")
+"""systemd-user-sessions(8) and shutdown(8) refuse logins so, after the credentials were found to be right."""
+
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
@@ -34,9 +37,17 @@ def host_key_mismatch(target: HostTarget, pinned: list[asyncssh.SSHKey], found: 
     )
 
 
-def explain_failure(error: Exception, target: HostTarget, *, connected: bool) -> KrautError:
-    """The error of kraut for a failed connection attempt; ``connected``: TCP was established before."""
+def explain_failure(error: Exception, target: HostTarget, *, connected: bool, banner: str = "") -> KrautError:
+    """The error of kraut for a failed connection attempt.
+
+    ``connected``: TCP was established before. ``banner``: what sshd said during authentication.
+    """
     where = describe_target(target)
+    if _NOLOGIN.search(banner):
+        return UnreachableError(
+            f"{where} is booting or shutting down and lets only root in (pam_nologin): it is asked again later",
+            reason="HostNotReady",
+        )
     if isinstance(error, asyncssh.PermissionDenied) or "authentication failures" in str(error):
         return _refused(where, target)
     if isinstance(error, TimeoutError) or _is_timeout(error):
@@ -46,11 +57,9 @@ def explain_failure(error: Exception, target: HostTarget, *, connected: bool) ->
             f"the name of {where} could not be resolved ({error.strerror}): correct spec.address, or the DNS that the worker uses",
             reason="NameNotResolved",
         )
-    if isinstance(error, asyncssh.ChannelOpenError):
-        return _jump_failed(where, target, error)
     if isinstance(error, OSError):
         return _socket_failed(where, error)
-    return _protocol_failed(where, error)
+    return _protocol_failed(where, target, error)
 
 
 def _refused(where: str, target: HostTarget) -> AuthenticationError:
@@ -102,7 +111,9 @@ def _socket_failed(where: str, error: OSError) -> UnreachableError:
     return UnreachableError(f"{where} could not be reached: {error.strerror or error}")
 
 
-def _protocol_failed(where: str, error: Exception) -> UnreachableError:
+def _protocol_failed(where: str, target: HostTarget, error: Exception) -> UnreachableError:
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return _jump_failed(where, target, error)
     if isinstance(error, asyncssh.ConnectionLost):
         return _dropped(where)
     return UnreachableError(
