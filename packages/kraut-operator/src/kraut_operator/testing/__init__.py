@@ -1,1 +1,1 @@
-"""The operator with crash points (``testing.crash_points``)."""
+"""Doubles for the operator's own tests, and the operator with crash points; nothing here is used in production."""
