@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sysconfig
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from kraut_lab.daemon import Daemon
 from kraut_lab.errors import MissingRequirementError
@@ -82,6 +87,18 @@ class TemporalServer:
     def stop(self) -> None:
         """End the server; its state stays, and `start` goes on from it."""
         self.daemon.stop(grace=0)
+
+    def describe_workflow(self, workflow_id: str, *, namespace: str = "default") -> dict[str, Any]:
+        """DescribeWorkflowExecution of the latest run, as JSON from the UI's server; empty when there is none."""
+        path = f"/api/v1/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+        try:
+            with urllib.request.urlopen(f"{self.ui}{path}", timeout=10) as answer:  # noqa: S310 - http, on loopback
+                found: dict[str, Any] = json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return {}
+        return found
 
     @property
     def _ports_file(self) -> Path:

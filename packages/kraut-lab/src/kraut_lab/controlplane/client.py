@@ -44,18 +44,31 @@ class AdminClient:
         """POST a JSON document and return the answer; None when the object exists already (409)."""
         return self._json("POST", path, body, absent=409)
 
-    def _json(self, method: str, path: str, body: Any = None, *, absent: int) -> Any:
-        status, content = self._request(method, path, body)
+    def apply_as(self, field_manager: str, path: str, body: Any) -> Any:
+        """Server-side apply of one object at its own path, as that field manager; returns the object as stored."""
+        path = f"{path}?fieldManager={field_manager}&force=true"
+        return self._json("PATCH", path, body, absent=-1, content_type="application/apply-patch+yaml")
+
+    def delete(self, path: str) -> Any:
+        """DELETE an object and return the answer; None when there is none."""
+        return self._json("DELETE", path, absent=404)
+
+    def _json(
+        self, method: str, path: str, body: Any = None, *, absent: int, content_type: str = "application/json"
+    ) -> Any:
+        status, content = self._request(method, path, body, content_type)
         if status == absent:
             return None
         if status >= 300:
             raise LabError(f"{method} {path} on the lab's API server should succeed, it answered {status}: {content!r}")
         return json.loads(content)
 
-    def _request(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    def _request(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> tuple[int, bytes]:
         connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_TIMEOUT_SECONDS, context=self._tls)
         try:
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            headers = {"Content-Type": content_type, "Accept": "application/json"}
             connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
