@@ -37,7 +37,7 @@ HOME_RETRY_SECONDS = 2.0
 
 
 class Operator:
-    """One operator process. ``kinds`` are all of kraut's unless a test has others."""
+    """One operator process. ``kinds`` are all of kraut's unless a test has others; ``probe_port`` is 0 before it listens."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Operator:
         self._controller = Controller(self._kinds, self._cache, self._metrics)
         self._identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         self._server = ""
+        self.probe_port = 0
         self._home_trouble: str | None = "the home cluster's id is not known yet"
         self._dispatcher: Dispatcher | None = None
         self._election = self._make_election()
@@ -63,7 +64,7 @@ class Operator:
         async with AsyncExitStack() as stack:
             probes = await stack.enter_async_context(Probes(self._settings.probe, self._registry))
             kube = self._instruments.kube(await stack.enter_async_context(self._connect()))
-            self._server = kube.server
+            self._server, self.probe_port = kube.server, probes.port
             informers = make_informers(kube, self._kinds, namespaces=self._namespaces(), metrics=self._metrics)
             self._add_checks(probes, informers)
             self._count(informers)

@@ -1,0 +1,149 @@
+"""Replicas of the operator and their Lease, on a real kube-apiserver and a real Temporal."""
+
+import asyncio
+import itertools
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from kraut_core.errors import NotFoundError
+from kraut_core.kube.client import KubeClient
+from kraut_operator.testing.cluster import create_host, wait_for_signals
+from kraut_operator.testing.process import OperatorProcess
+
+pytestmark = pytest.mark.integration
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/kraut-system/leases/kraut-operator"
+QUICK = {
+    "KRAUT_OPERATOR_LEADER_ELECTION": "true",
+    "KRAUT_OPERATOR_LEASE_SECONDS": "4",
+    "KRAUT_OPERATOR_RENEW_SECONDS": "3",
+    "KRAUT_OPERATOR_RETRY_SECONDS": "1",
+}
+
+
+@pytest.fixture
+async def free_lease(kube: KubeClient) -> None:
+    """No replica of an earlier test holds the Lease."""
+    with suppress(NotFoundError):
+        await kube.transport.request("DELETE", LEASE)
+
+
+class Replicas:
+    """Some operators with the same settings."""
+
+    def __init__(self, stack: AsyncExitStack, settings: dict[str, str], folder: Path) -> None:
+        self._stack = stack
+        self._settings = {**settings, **QUICK}
+        self._logs = (folder / f"log-{number}" for number in itertools.count())
+
+    async def start(self, *, ready: bool = True) -> OperatorProcess:
+        running = OperatorProcess.running(self._settings, next(self._logs))
+        operator = await self._stack.enter_async_context(running)
+        if ready:
+            await operator.ready()
+        return operator
+
+
+@pytest.fixture
+async def replicas(free_lease: None, settings: dict[str, str], tmp_path: Path) -> AsyncIterator[Replicas]:
+    async with AsyncExitStack() as stack:
+        yield Replicas(stack, settings, tmp_path)
+
+
+async def holder(kube: KubeClient) -> dict[str, Any]:
+    spec: dict[str, Any] = (await kube.get_raw(LEASE))["spec"]
+    return spec
+
+
+async def leading(operator: OperatorProcess) -> None:
+    await operator.until(lambda: bool(operator.logged("leading")), "leads")
+
+
+async def test_a_standby_is_warm_and_silent_and_takes_over_from_a_killed_leader(
+    kube: KubeClient, temporal: Client, home: str, replicas: Replicas
+) -> None:
+    first = await replicas.start()
+    await leading(first)
+    second = await replicas.start()
+    await create_host(kube, home, "one")
+    await wait_for_signals(temporal, home, "Host", home, "one", "Initial")
+    assert [await each.metric("leader_election_master_status") for each in (first, second)] == [1, 0]
+    assert await second.metric("kraut_dispatches_total") == 0
+    await first.kill()
+    await create_host(kube, home, "two")
+    await leading(second)
+    await wait_for_signals(temporal, home, "Host", home, "two", "Initial")
+    assert (await holder(kube))["leaseTransitions"] == 1
+
+
+async def test_a_leader_that_is_told_to_stop_gives_the_lease_back(kube: KubeClient, replicas: Replicas) -> None:
+    first = await replicas.start()
+    await leading(first)
+    assert await first.terminate() == 0
+    given_back = await holder(kube)
+    assert (given_back.get("holderIdentity", ""), given_back["leaseDurationSeconds"]) == ("", 1)
+
+
+async def test_a_leader_that_slept_past_its_lease_ends_itself(
+    kube: KubeClient, temporal: Client, home: str, replicas: Replicas
+) -> None:
+    first = await replicas.start()
+    await leading(first)
+    second = await replicas.start()
+    first.process.send_signal(signal.SIGSTOP)
+    await leading(second)
+    await create_host(kube, home, "h")
+    await wait_for_signals(temporal, home, "Host", home, "h", "Initial")
+    first.process.send_signal(signal.SIGCONT)
+    async with asyncio.timeout(30):
+        assert await first.process.wait() == 1
+    assert first.logged("leadership lost")
+    assert second.process.returncode is None
+
+
+async def test_a_lease_that_was_deleted_is_taken_again(kube: KubeClient, replicas: Replicas) -> None:
+    first = await replicas.start()
+    await leading(first)
+    before = await holder(kube)
+    await kube.transport.request("DELETE", LEASE)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                after = await holder(kube)
+                break
+            except NotFoundError:
+                await asyncio.sleep(0.1)
+    assert after["holderIdentity"] == before["holderIdentity"]
+    assert first.process.returncode is None
+
+
+async def test_a_lease_that_somebody_else_took_ends_the_leader(kube: KubeClient, replicas: Replicas) -> None:
+    first = await replicas.start()
+    await leading(first)
+    await kube.patch_raw(LEASE, {"spec": {"holderIdentity": "somebody-else", "leaseDurationSeconds": 60}})
+    async with asyncio.timeout(30):
+        assert await first.process.wait() == 1
+    [lost] = first.logged("leadership lost")
+    assert "somebody-else" in lost["reason"]
+
+
+async def test_without_rights_to_the_lease_it_stays_a_standby_and_says_so(kube: KubeClient, replicas: Replicas) -> None:
+    path = "/apis/rbac.authorization.k8s.io/v1/namespaces/kraut-system/rolebindings"
+    binding = await kube.get_raw(f"{path}/kraut-operator")
+    await kube.transport.request("DELETE", f"{path}/kraut-operator")
+    try:
+        operator = await replicas.start(ready=False)
+        await operator.until(lambda: bool(operator.logged("lease not taken")), "is refused")
+        readyz = await operator.readyz()
+        assert "[-]lease failed: ForbiddenError" in readyz
+        assert await operator.metric("leader_election_master_status") == 0
+    finally:
+        await kube.post_raw(path, {**binding, "metadata": {"name": "kraut-operator"}})
+    await leading(operator)
+    await operator.ready()
