@@ -1,6 +1,6 @@
 """What commands write to stdout, byte for byte: ``golden/<name>.txt``.
 
-To change one on purpose: ``KRAUT_UPDATE_GOLDEN=1 pytest`` and read the difference.
+To change one on purpose: ``KRAUT_TEST_UPDATE=1 pytest`` and read the difference.
 """
 
 import os
@@ -57,7 +57,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_output(name):
     file = GOLDEN / f"{name}.txt"
-    if os.environ.get("KRAUT_UPDATE_GOLDEN"):
+    if os.environ.get("KRAUT_TEST_UPDATE"):
         file.write_text(CASES[name]())
     assert CASES[name]() == file.read_text()
 

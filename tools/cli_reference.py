@@ -1,0 +1,116 @@
+"""Write docs/reference/cli.md from the commands of kraut-cli; ``--check`` only compares."""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from kraut_cli.root import COMMANDS, root
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference" / "cli.md"
+
+EVERYWHERE = ("namespace", "kubeconfig", "context", "no_input", "debug")
+"""Options that mean the same in every command that has them: explained once."""
+
+HELP = "_click_default_help"
+
+HEAD = """# Command line
+
+`kraut`, or `kubectl kraut` when `kubectl-kraut` is in the PATH: the same program. Other packages add commands through the
+entry-point group `kraut.commands`; [kraut-lab](../../packages/kraut-lab/README.md) adds `kraut lab`.
+
+Generated from the commands by `make generate`; edit them there.
+
+## Manners
+
+Data goes to stdout; progress, questions and problems go to stderr, coloured on a terminal only, never with `NO_COLOR`.
+An error says in one sentence what was expected, what was found and what to do.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | error |
+| 2 | usage: the command line itself is wrong |
+| 3 | not ready, or timed out waiting for it |
+| 4 | blocked by a policy, a gate or a window |
+"""
+
+
+def render() -> str:
+    """The reference as Markdown."""
+    top = click.Context(root, info_name="kraut")
+    commands = [item for name in sorted(COMMANDS) for item in _walk(name, root.get_command(top, name), top)]
+    parts = [HEAD, "## Options of every command\n", _table(_everywhere(commands))]
+    return "\n".join([*parts, *(_command(context) for context in commands)]).rstrip() + "\n"
+
+
+def _walk(name: str, command: click.Command | None, parent: click.Context) -> Iterator[click.Context]:
+    if command is None:
+        raise LookupError(name)
+    context = click.Context(command, info_name=name, parent=parent)
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            yield from _walk(inner, command.get_command(context, inner), context)
+    else:
+        yield context
+
+
+def _everywhere(commands: list[click.Context]) -> list[tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for context in commands:
+        for parameter in context.command.get_params(context):
+            record = parameter.get_help_record(context)
+            if record and parameter.name in EVERYWHERE:
+                found.setdefault(parameter.name, record)
+    return [found[name] for name in EVERYWHERE]
+
+
+def _command(context: click.Context) -> str:
+    command = context.command
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    records = [
+        record
+        for parameter in command.get_params(context)
+        if isinstance(parameter, click.Option)
+        and parameter.name not in (*EVERYWHERE, HELP)
+        and (record := parameter.get_help_record(context))
+    ]
+    parts = [f"\n## {context.command_path}\n", f"```\n{' '.join(usage.split())}\n```\n", _prose(command.help or "")]
+    return "\n".join([*parts, *([_table(records)] if records else [])])
+
+
+def _prose(text: str) -> str:
+    """Click's paragraphs as Markdown; what click must not rewrap (``\\b``) is an example."""
+    blocks = inspect.cleandoc(text).split("\n\n")
+    return (
+        "\n\n".join(
+            f"```\n{block.removeprefix(chr(8)).strip()}\n```" if block.startswith("\b") else block for block in blocks
+        )
+        + "\n"
+    )
+
+
+def _table(records: list[tuple[str, str]]) -> str:
+    rows = "\n".join(f"| `{option}` | {meaning} |" for option, meaning in map(_cells, records))
+    return f"| option | meaning |\n|---|---|\n{rows}\n"
+
+
+def _cells(record: tuple[str, str]) -> tuple[str, str]:
+    option, meaning = (" ".join(cell.split()).replace("|", "\\|") for cell in record)
+    return option, meaning
+
+
+def main() -> int:
+    """Write the file, or compare it. Returns the exit code."""
+    text = render()
+    if "--check" in sys.argv[1:]:
+        return int(not REFERENCE.is_file() or REFERENCE.read_text() != text)
+    REFERENCE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
