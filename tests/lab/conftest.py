@@ -7,11 +7,18 @@ no code with what checks it.
 import base64
 import contextlib
 import itertools
+import json
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+
+from kraut_core.api.conformance import assert_conformance
+from kraut_core.api.v1alpha1.host import Host
 
 HOSTS = "/apis/kraut.dev/v1alpha1/namespaces/{namespace}/hosts"
 POLICIES = "/apis/kraut.dev/v1alpha1/namespaces/{namespace}/upgradepolicies"
@@ -35,8 +42,10 @@ def desk(kraut, admin, namespace, request):
     """A person's desk: a namespace with a Secret that opens the lab's hosts."""
     desk = Desk(kraut, admin, namespace, request.node.name)
     desk.secret(SECRET, **{"ssh-privatekey": kraut.ssh.private_key.read_bytes()})
-    yield desk
-    desk.clear()
+    with desk.recorder.running():
+        yield desk
+        desk.clear()
+    desk.recorder.assert_conformance()
 
 
 @pytest.fixture
@@ -65,7 +74,7 @@ def prepare(host):
     host.network.heal()
     host.power_on()
     host.exec(
-        "rm -rf /var/lib/kraut /run/reboot-required /run/reboot-required.pkgs; apt-mark unhold '*' >/dev/null 2>&1;"
+        "rm -f /run/kraut-t-*; dpkg --configure -a >/dev/null; rm -rf /var/lib/kraut /run/reboot-required /run/reboot-required.pkgs; apt-mark unhold '*' >/dev/null 2>&1;"
         " : >/var/log/kraut-lab-maintainer.log; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get upgrade -yqq >/dev/null;"
         " rm -f /run/reboot-required /run/reboot-required.pkgs; : >/var/log/kraut-lab-maintainer.log"
     )
@@ -79,6 +88,7 @@ class Desk:
         self.api = api
         self.namespace = namespace
         self.title = title
+        self.recorder = Recorder(self)
         self._names = []
 
     def secret(self, name, **data):
@@ -97,6 +107,17 @@ class Desk:
         body = {"apiVersion": "kraut.dev/v1alpha1", "kind": "UpgradePolicy", "metadata": {"name": name}, "spec": spec}
         path = f"{POLICIES.format(namespace=self.namespace)}/{name}"
         return self._sent("PATCH", f"{path}?fieldManager=person&force=true", body, APPLY)
+
+    def wait_reservations(self, policy, names, *, seconds=10):
+        """Wait until exactly these hosts hold a place in the budget of a policy."""
+        path = f"{POLICIES.format(namespace=self.namespace)}/{policy}"
+        deadline = time.monotonic() + seconds
+        while True:
+            held = [held["name"] for held in (self._sent("GET", path).get("status") or {}).get("reservations", [])]
+            if held == names:
+                return
+            assert time.monotonic() < deadline, f"places held in {policy}: expected {names}, found {held}"
+            time.sleep(0.1)
 
     def host(self, machine, *, name=None, **spec):
         """Apply a Host for a machine of the lab; keyword arguments replace fields of its spec."""
@@ -161,7 +182,7 @@ class HostHandle:
         assert status == 200, answer
         return answer
 
-    def wait(self, predicate, what, *, seconds=120):
+    def wait(self, predicate, what, *, seconds=45):
         """Wait until the predicate holds for the object, and return it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -172,22 +193,20 @@ class HostHandle:
                 pytest.fail(f"{self.name}: waited {seconds} s for {what}; it is {describe(found)}")
             time.sleep(0.1)
 
-    def wait_current(self, *, seconds=120):
+    def wait_current(self, *, seconds=45):
         """Wait until kraut has answered this generation and is at rest (kstatus: Current or Failed)."""
         return self.wait(is_at_rest, "kraut to be at rest", seconds=seconds)
 
-    def wait_condition(self, type_, status, reason=None, *, seconds=120):
+    def wait_condition(self, type_, status, reason=None, *, seconds=45):
         """Wait for a condition of this generation."""
         what = f"{type_}={status} {reason or ''}"
         return self.wait(lambda host: answered(host) and has(host, type_, status, reason), what, seconds=seconds)
 
-    def wait_up_to_date(self, *, seconds=180):
+    def wait_up_to_date(self, *, seconds=90):
         """Wait until nothing is left to do."""
-        return self.wait(
-            lambda host: is_at_rest(host) and has(host, "UpToDate", "True"), "UpToDate", seconds=seconds
-        )
+        return self.wait(lambda host: is_at_rest(host) and has(host, "UpToDate", "True"), "UpToDate", seconds=seconds)
 
-    def wait_operation(self, type_, *, result=None, seconds=120):
+    def wait_operation(self, type_, *, result=None, seconds=45):
         """Wait until an operation of a type is in the status, with that result if one is given."""
 
         def found(host):
@@ -205,7 +224,7 @@ class HostHandle:
         self.desk._sent("PATCH", f"{self.path}?fieldManager=person", body, MERGE)
         return value
 
-    def request_and_wait(self, *, seconds=120):
+    def request_and_wait(self, *, seconds=45):
         """Ask for a look, and wait for its end."""
         value = self.request()
         return self.wait(
@@ -219,11 +238,13 @@ class HostHandle:
         status, answer = self.desk.api.request("DELETE", self.path)
         assert status in (200, 202, 404), answer
 
-    def wait_gone(self, *, seconds=120):
+    def wait_gone(self, *, seconds=45):
         """Wait until the object is gone."""
         deadline = time.monotonic() + seconds
         while self.get() is not None:
-            assert time.monotonic() < deadline, f"{self.name} was not deleted within {seconds} s: {describe(self.get())}"
+            assert time.monotonic() < deadline, (
+                f"{self.name} was not deleted within {seconds} s: {describe(self.get())}"
+            )
             time.sleep(0.1)
 
 
@@ -240,9 +261,7 @@ def operations(host):
 def has(host, type_, status, reason=None):
     """Whether a condition says so."""
     condition = conditions(host).get(type_)
-    return (
-        condition is not None and condition["status"] == status and (reason is None or condition["reason"] == reason)
-    )
+    return condition is not None and condition["status"] == status and (reason is None or condition["reason"] == reason)
 
 
 def answered(host):
@@ -277,10 +296,8 @@ def operation_folders(machine):
 
 @pytest.fixture
 def recording(desk):
-    """Record every version of every Host in the desk's namespace, from the API server's own watch."""
-    recorder = Recorder(desk)
-    with recorder.running():
-        yield recorder
+    """Every version of every Host in the desk's namespace, from the API server's own watch."""
+    return desk.recorder
 
 
 class Recorder:
@@ -290,16 +307,9 @@ class Recorder:
         self.versions = []
         self._path = HOSTS.format(namespace=desk.namespace)
         self._kubeconfig = desk.lab.control_plane.kubeconfig()
-        self._kubectl = desk.lab
-        self._stop = threading.Event()
 
     @contextlib.contextmanager
     def running(self):
-        import json
-        import subprocess
-        import sys
-        from pathlib import Path
-
         kubectl = Path(sys.executable).with_name("kubectl")
         argv = [str(kubectl), "--kubeconfig", str(self._kubeconfig), "get", "--raw", f"{self._path}?watch=true"]
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -317,6 +327,14 @@ class Recorder:
             process.wait()
             thread.join(10)
             process.stdout.close()
+
+    def assert_conformance(self):
+        """Every status that anybody could have seen says what a status must say (kraut_core.api.conformance)."""
+        previous = {}
+        for version in self.versions:
+            host = Host.model_validate(version)
+            assert_conformance(host, previous.get(host.metadata.uid))
+            previous[host.metadata.uid] = host
 
     def of(self, name):
         """Versions of one object."""

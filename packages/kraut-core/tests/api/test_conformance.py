@@ -57,7 +57,7 @@ def test_an_object_that_was_never_seen_conforms():
         ("C2", host(condition(), condition("Reconciling", "False"))),
         ("C2", host(condition("Ready", "False"), condition("Stalled", "Unknown"))),
         ("C3", host(condition("Ready", "False"), condition("Reconciling"), condition("Stalled"))),
-        ("C4", host(condition(), condition("Stalled"))),
+        ("C4", host(condition(), condition("Stalled", observedGeneration=1))),
         ("C5", host(condition(), condition("UpToDate"), condition("UpToDate", "False"))),
         ("C6", host(condition(), generation=1)),
         ("C6", host(condition(observedGeneration=3), generation=3)),

@@ -7,7 +7,7 @@ After kstatus (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/ksta
 C1    ``Ready`` stands in every status
 C2    ``Reconciling`` and ``Stalled`` stand only while they are True
 C3    ``Reconciling`` and ``Stalled`` never stand together
-C4    ``Ready`` is not True while ``Stalled`` stands
+C4    ``Reconciling`` and ``Stalled`` speak of the generation that the status answers
 C5    a type stands once
 C6    ``observedGeneration`` is not ahead of ``metadata.generation``, nor a condition's ahead of the status'
 C7    a reason is a constant in CamelCase
@@ -17,7 +17,8 @@ C10   ``lastTransitionTime`` moves exactly when the status of its condition chan
 C11   ``observedGeneration`` never goes back
 ====  ==================================================================================
 
-C10 and C11 need the same object as it was before.
+A host may be ``Ready`` (reachable and trusted) and ``Stalled`` (its updates failed too often) at once: kstatus looks at
+``Stalled`` first. C10 and C11 need the same object as it was before.
 """
 
 import re
@@ -25,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from kraut_core.api.conditions import MAX_MESSAGE_CHARACTERS, READY, RECONCILING, STALLED, find, is_true
+from kraut_core.api.conditions import MAX_MESSAGE_CHARACTERS, READY, RECONCILING, STALLED, find
 from kraut_core.api.meta import Condition, ReconcileStatus, Resource
 from kraut_core.redaction import looks_secret
 
@@ -77,9 +78,10 @@ def _not_both(_: AnyResource, status: ReconcileStatus) -> Iterator[str]:
         yield "either kraut works on it (Reconciling) or it cannot (Stalled), found both"
 
 
-def _ready_excludes_stalled(_: AnyResource, status: ReconcileStatus) -> Iterator[str]:
-    if is_true(status.conditions, READY) and find(status.conditions, STALLED):
-        yield "what is Stalled is not Ready, found both"
+def _abnormal_is_of_this_generation(_: AnyResource, status: ReconcileStatus) -> Iterator[str]:
+    for condition in status.conditions:
+        if condition.type in {RECONCILING, STALLED} and condition.observed_generation != status.observed_generation:
+            yield f"{condition.type} speaks of generation {condition.observed_generation}, the status of {status.observed_generation}"
 
 
 def _types_are_unique(_: AnyResource, status: ReconcileStatus) -> Iterator[str]:
@@ -152,7 +154,7 @@ _CHECKS: Final[dict[str, Callable[[AnyResource, ReconcileStatus], Iterator[str]]
     "C1": _ready_stands,
     "C2": _abnormal_only_while_true,
     "C3": _not_both,
-    "C4": _ready_excludes_stalled,
+    "C4": _abnormal_is_of_this_generation,
     "C5": _types_are_unique,
     "C6": _generations_are_not_ahead,
     "C7": _reasons_are_constants,

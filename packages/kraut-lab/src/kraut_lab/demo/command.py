@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import sysconfig
 import time
 from pathlib import Path
 
 import click
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from kraut_lab.demo.manifests import Machine
@@ -15,12 +17,20 @@ from kraut_lab.demo.scenario import Demo
 from kraut_lab.errors import LabError
 from kraut_lab.lab import Lab
 
+RECORD_COLUMNS = 150
+
+SVG_WITHOUT_FONTS = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+"""rich's picture without its web fonts: a document must not fetch anything when it is looked at."""
+
 
 @click.command()
 @click.option("--name", default="demo", show_default=True, help="Name of the lab that the demo makes.")
 @click.option("--hosts", default=3, show_default=True, type=click.IntRange(1, 20), help="How many hosts.")
 @click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
-def demo(name: str, hosts: int, keep: bool) -> None:  # noqa: FBT001
+@click.option(
+    "--record", type=click.Path(path_type=Path, dir_okay=False), help="Also write what was shown to this SVG file."
+)
+def demo(name: str, hosts: int, keep: bool, record: Path | None) -> None:
     """Watch real hosts go from unknown to discovered to patched and rebooted.
 
     Nothing to type; everything the demo made is removed at its end, unless --keep is given.
@@ -28,9 +38,10 @@ def demo(name: str, hosts: int, keep: bool) -> None:  # noqa: FBT001
     began = time.monotonic()
     messages = Console(stderr=True, highlight=False)
     lab = Lab(name, progress=lambda text: messages.print(f"{time.monotonic() - began:6.1f}s  {text}", soft_wrap=True))
+    console = Console(record=True, width=RECORD_COLUMNS) if record else Console()
     try:
         lab.up(hosts=hosts)
-        run_demo(lab, Console())
+        run_demo(lab, console)
     except LabError as error:
         messages.print(f"The demo did not reach its end: {error}", style="red", markup=False, soft_wrap=True)
         messages.print(f"Logs of this lab: {lab.folder / 'logs'}" if keep else "KEEP=1 leaves the lab and its logs.")

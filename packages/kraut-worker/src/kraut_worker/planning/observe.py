@@ -3,7 +3,8 @@
 from typing import TypeVar
 
 from kraut_core.api.v1alpha1.host import HostCapacity, HostInfo, PackageStatus
-from kraut_core.errors import UnknownOutcomeError
+from kraut_core.errors import UnknownOutcomeError, UnsupportedHostError
+from kraut_worker.facts.gather import require_supported
 from kraut_worker.facts.model import (
     Capacity,
     ClusterNode,
@@ -22,8 +23,6 @@ SHOWN = 64
 """Names that a status lists at most."""
 
 FactT = TypeVar("FactT")
-
-PERMANENT_FACT_ERRORS = frozenset({"UnsupportedOperatingSystem"})
 
 
 def observe(facts: HostFacts, host_key: str) -> Observation:
@@ -92,9 +91,13 @@ def _packages(facts: HostFacts) -> PackageStatus | None:
 
 
 def _package_problem(facts: HostFacts) -> Problem | None:
+    try:
+        require_supported(facts)
+    except UnsupportedHostError as unsupported:
+        return Problem.of(unsupported)
     lists = facts.package_lists
     found = [facts.packages, lists.problem if isinstance(lists, PackageLists) else lists]
     error = next((fact for fact in found if isinstance(fact, FactError)), None)
     if error is None:
         return None
-    return Problem(error.reason, error.message, error.reason in PERMANENT_FACT_ERRORS)
+    return Problem(error.reason, error.message, permanent=False)
