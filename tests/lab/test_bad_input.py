@@ -1,6 +1,7 @@
 """Bad input on a real host: each has its own reason and a sentence that tells what to do, and harms nobody else."""
 
 import base64
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -243,6 +244,4 @@ def give_update(lab, machine, name):
 
 
 def lab_gateway(lab):
-    from ipaddress import IPv4Address
-
     return IPv4Address(lab.hosts[0].address.rsplit(".", 1)[0] + ".1")

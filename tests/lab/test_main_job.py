@@ -22,7 +22,9 @@ def give_updates(lab, machine, *packages):
 
 
 def test_discovery_is_read_only_and_says_what_the_host_is(desk, machine, lab):
-    give_updates(lab, machine, DebPackage("kraut-t-found", "1.1"), DebPackage("kraut-t-found-sec", "1.1", security=True))
+    give_updates(
+        lab, machine, DebPackage("kraut-t-found", "1.1"), DebPackage("kraut-t-found-sec", "1.1", security=True)
+    )
 
     host = desk.host(machine).wait_current()
 
