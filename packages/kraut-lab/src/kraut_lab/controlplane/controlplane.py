@@ -101,8 +101,9 @@ class ControlPlane:
         self.etcd.start([etcd, *flags.etcd_flags(self.folder, ports, credentials)])
         self.apiserver.start([apiserver, *flags.apiserver_flags(ports, credentials, self._apiserver_flags)])
         manager_flags = flags.controller_manager_flags(ports, credentials, self._manager_kubeconfig)
-        self.controller_manager.start([manager, *manager_flags])
+        # It gives up after 10 s without the roles that kube-apiserver makes while it starts: a slow machine needs longer.
         self.apiserver.wait_ready(self.admin.is_ready, "answers /readyz")
+        self.controller_manager.start([manager, *manager_flags])
         self._apply()
         for component in manifests.COMPONENTS:
             self._write_token_kubeconfig(component)
