@@ -9,6 +9,7 @@ from typing import Literal
 from kraut_core.api.maintenance import UpdatePolicy
 from kraut_core.api.meta import ObservedModel
 from kraut_core.api.v1alpha1.host import OperationType
+from kraut_core.contracts.reconcile import DEFAULT_SITE
 
 
 class HostName(ObservedModel):
@@ -29,6 +30,20 @@ class OperationOrder(ObservedModel):
     updates: UpdatePolicy = "None"
     deadline_seconds: float = 600.0
     """Reboot: how long the host has to come back. Others: how long it may be out of reach before the outcome is unknown."""
+
+
+class HostState(ObservedModel):
+    """What one run of HostWorkflow hands to the next (continue-as-new), as JSON in ``ReconcileInput.state``."""
+
+    site: str = DEFAULT_SITE
+    """Where the host was last found."""
+    order: OperationOrder | None = None
+    """The operation in flight: the next run attaches to it."""
+    attempt: int = 0
+    linger_seconds: float = 20.0
+    """How long a workflow with nothing to do stays open, so that a burst of changes costs one run."""
+    site_patience_seconds: float = 45.0
+    """How long an assessment waits for a worker of its site; the second time in a row the status says that none serves it."""
 
 
 class AssessInput(ObservedModel):

@@ -9,7 +9,6 @@ from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 with workflow.unsafe.imports_passed_through():
     from kraut_core.contracts.reconcile import (
-        DEFAULT_SITE,
         RECONCILE_SIGNAL,
         ReconcileInput,
         ReconcileRequest,
@@ -20,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
         AssessInput,
         Assessment,
         HostName,
+        HostState,
         OperationOrder,
         OperationReport,
         RunOperationInput,
@@ -35,11 +35,16 @@ class HostWorkflow:
     @workflow.init
     def __init__(self, start: ReconcileInput) -> None:
         self._host = HostName(home=start.home, namespace=start.namespace, name=start.name)
-        self._site = start.state or DEFAULT_SITE
+        state = HostState.model_validate_json(start.state or "{}")
+        self._site = state.site
+        self._attempt = state.attempt
+        self._linger = timedelta(seconds=state.linger_seconds)
+        self._site_patience = timedelta(seconds=state.site_patience_seconds)
+        self._handed_over = state
         self._woken = False
-        self._attempt = 0
-        self._operating: asyncio.Task[OperationReport] | None = None
+        self._unserved = 0
         self._order: OperationOrder | None = None
+        self._operating: asyncio.Task[OperationReport] | None = None
 
     @workflow.signal(name=RECONCILE_SIGNAL)
     def reconcile(self, request: ReconcileRequest) -> None:
@@ -50,6 +55,8 @@ class HostWorkflow:
     @workflow.run
     async def run(self, start: ReconcileInput) -> None:
         """Go on until there is nothing to do and nobody has called for a while."""
+        if self._handed_over.order is not None:
+            self._begin(self._handed_over.order)
         while True:
             self._woken = False
             assessment = await self._assess()
@@ -57,14 +64,18 @@ class HostWorkflow:
             if self._operating is None and assessment.operation is not None:
                 self._begin(assessment.operation)
             if self._operating is not None:
-                await self._operation_or_signal()
+                await self._operation_or_signal(self._operating)
             elif assessment.outcome == "OtherSite":
                 self._site = assessment.site
             elif not await self._pause(assessment):
                 return
-            if workflow.info().is_continue_as_new_suggested() and self._operating is None:
+            if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(start.model_copy(update={"state": self._site}))
+                workflow.continue_as_new(start.model_copy(update={"state": self._hand_over()}))
+
+    def _hand_over(self) -> str:
+        changed = {"site": self._site, "attempt": self._attempt, "order": self._order}
+        return self._handed_over.model_copy(update=changed).model_dump_json()
 
     async def _assess(self) -> Assessment:
         question = AssessInput(
@@ -74,59 +85,78 @@ class HostWorkflow:
             in_flight=self._order.id if self._order is not None else "",
             attempt=self._attempt,
         )
-        while True:
-            try:
-                return await workflow.execute_activity_method(
-                    HostActivities.assess,
-                    question,
-                    task_queue=ssh_queue(self._host.home, self._site),
-                    schedule_to_start_timeout=options.SITE_PATIENCE,
-                    **options.ASSESS,
-                )
-            except ActivityError as error:
-                if not _never_started(error):
-                    raise
-            # The site may have been corrected since: the report re-reads the object and answers with the site it names.
-            self._site = await workflow.execute_activity_method(
-                KubernetesActivities.report_unserved_site,
+        try:
+            assessment = await workflow.execute_activity_method(
+                HostActivities.assess,
                 question,
-                task_queue=kubernetes_queue(self._host.home),
-                **options.REPORT,
+                task_queue=ssh_queue(self._host.home, self._site),
+                schedule_to_start_timeout=self._site_patience,
+                **options.ASSESS,
             )
-            if not self._site:
-                return Assessment(outcome="Gone")
-            question = question.model_copy(update={"site": self._site})
+        except ActivityError as error:
+            if not _never_started(error):
+                raise
+            self._unserved += 1
+            return await self._look_for_site(question)
+        self._unserved = 0
+        return assessment
+
+    async def _look_for_site(self, question: AssessInput) -> Assessment:
+        """No worker took the assessment: all may have been away, this one included, so only the second time counts."""
+        if self._unserved == 1:
+            return Assessment(outcome="OtherSite", site=self._site, reason="SiteNotServed")
+        # The site may have been corrected since: the report re-reads the object and answers with the site it names.
+        site = await workflow.execute_activity_method(
+            KubernetesActivities.report_unserved_site,
+            question,
+            task_queue=kubernetes_queue(self._host.home),
+            **options.REPORT,
+        )
+        if not site:
+            return Assessment(outcome="Gone")
+        if site != self._site:
+            self._unserved = 0
+            return Assessment(outcome="OtherSite", site=site)
+        return Assessment(
+            outcome="Wait" if self._unserved <= options.SITE_LOOKS else "Rest",
+            recheck_seconds=options.SITE_PAUSE_SECONDS,
+            reason="SiteNotServed",
+        )
 
     def _begin(self, order: OperationOrder) -> None:
         self._order = order
         self._operating = asyncio.create_task(self._operate(order))
 
     async def _operate(self, order: OperationOrder) -> OperationReport:
-        return await workflow.execute_activity_method(
-            HostActivities.run_operation,
-            RunOperationInput(host=self._host, order=order),
-            task_queue=ssh_queue(self._host.home, self._site),
-            **options.RUN_OPERATION,
-        )
+        try:
+            return await workflow.execute_activity_method(
+                HostActivities.run_operation,
+                RunOperationInput(host=self._host, order=order),
+                task_queue=ssh_queue(self._host.home, self._site),
+                schedule_to_start_timeout=options.ORDER_PATIENCE,
+                **options.RUN_OPERATION,
+            )
+        except ActivityError as error:
+            if not _never_started(error):
+                raise
+            return OperationReport(state="Unknown", message="no worker of its site took it up")
 
-    async def _operation_or_signal(self) -> None:
+    async def _operation_or_signal(self, operating: asyncio.Task[OperationReport]) -> None:
         """Wait for the end of the operation or a signal; an operation in flight is never cancelled."""
-        task = self._operating
-        if task is None:
-            return
-        await workflow.wait_condition(lambda: task.done() or self._woken)
-        if task.done():
+        await workflow.wait_condition(lambda: operating.done() or self._woken)
+        if operating.done():
             self._operating = self._order = None
-            task.result()
+            operating.result()
 
     async def _pause(self, assessment: Assessment) -> bool:
         """Wait as the assessment says; False when the workflow may end."""
         waiting = assessment.outcome == "Wait"
-        timeout = timedelta(seconds=assessment.recheck_seconds) if waiting else options.LINGER
+        timeout = timedelta(seconds=assessment.recheck_seconds) if waiting else self._linger
         try:
             await workflow.wait_condition(lambda: self._woken, timeout=timeout)
         except TimeoutError:
-            return waiting
+            # The signal may have come with the timer: then it was handled, and nobody will send it again.
+            return waiting or self._woken
         return True
 
 

@@ -29,16 +29,25 @@ RUN_OPERATION = ActivityOptions(
 )
 """Longer than any operation may take: the host ends its unit itself after a day."""
 
-SWEEP = ActivityOptions(
-    start_to_close_timeout=timedelta(hours=2), heartbeat_timeout=timedelta(seconds=30), retry_policy=FOREVER
-)
+
+def sweep_options(spread_seconds: float) -> ActivityOptions:
+    """A sweep may take as long as it is spread over, and an hour for the API servers to answer."""
+    return ActivityOptions(
+        start_to_close_timeout=timedelta(seconds=spread_seconds, hours=1),
+        heartbeat_timeout=timedelta(seconds=30),
+        retry_policy=FOREVER,
+    )
+
 
 REPORT = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=1), heartbeat_timeout=timedelta(seconds=20), retry_policy=FOREVER
 )
 
-SITE_PATIENCE = timedelta(seconds=90)
-"""How long an activity waits for a worker of its site before the host's status says that none serves it."""
+ORDER_PATIENCE = timedelta(minutes=10)
+"""How long an operation waits for a worker of its site to take it up; then the host is assessed afresh."""
 
-LINGER = timedelta(seconds=20)
-"""How long a workflow with nothing to do stays open, so that a burst of changes costs one run."""
+SITE_LOOKS = 10
+"""After so many looks in a row for a worker of the site, only the sweeps look again."""
+
+SITE_PAUSE_SECONDS = 60.0
+"""Between two of these looks; a corrected spec.site is a signal and ends the pause."""

@@ -17,5 +17,8 @@ class SweepWorkflow:
     async def run(self, sweep: SweepInput) -> SweepReport:
         """Wake them; returns how many."""
         return await workflow.execute_activity_method(
-            KubernetesActivities.sweep, sweep, task_queue=kubernetes_queue(sweep.home), **options.SWEEP
+            KubernetesActivities.sweep,
+            sweep,
+            task_queue=kubernetes_queue(sweep.home),
+            **options.sweep_options(sweep.spread_seconds),
         )
