@@ -197,6 +197,16 @@ def test_an_sshd_that_would_not_take_the_key(person, host, setting):
     assert setting.split()[0] in refused.stderr
 
 
+def test_limits_that_may_keep_kraut_out_are_warnings(person, host):
+    host.exec("printf 'AllowUsers root ann\nAllowGroups root\n' >/etc/ssh/sshd_config.d/kraut-test.conf")
+    try:
+        warned = person("web1", host, *trust(host), check=0).stderr
+    finally:
+        host.exec("rm /etc/ssh/sshd_config.d/kraut-test.conf")
+    assert "AllowUsers without kraut" in warned
+    assert "AllowGroups: see that a group of kraut is among them" in warned
+
+
 def test_a_closed_port(person, host):
     refused = person("web1", host, "--port", "2", *trust(host), check=1)
     assert "Connection refused; check address, port, network and jump host" in refused.stderr

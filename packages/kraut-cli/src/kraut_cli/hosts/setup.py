@@ -14,6 +14,7 @@ from typing import Final, Self
 
 import click
 
+from kraut_cli.formats.escape import escape
 from kraut_cli.hosts.host_keys import fingerprint
 from kraut_cli.hosts.setup_result import SetupResult, parse_setup, refused_fingerprints
 from kraut_cli.hosts.ssh_command import (
@@ -152,7 +153,7 @@ class _Stderr:
             for line in stream:
                 self.text += line
                 if self.shown:
-                    click.echo(line, err=True, nl=False)
+                    click.echo(escape(line), err=True, nl=False)
 
 
 def _clearer(error: KrautError, seen: list[str], fingerprints: Sequence[str], destination: Destination) -> KrautError:

@@ -80,7 +80,11 @@ ensure_sudo_rule() {
         fail "the rule in /etc/sudoers.d/$KRAUT_USER has no effect; does /etc/sudoers include /etc/sudoers.d, and does a later rule take it back?"
 }
 
+# Warnings only: what sshd allows may depend on the address that kraut-worker comes from.
 warn_of_login_limits() {
+    if [ "$KRAUT_USER" = root ] && [ "$(sshd_values permitrootlogin)" = no ]; then
+        say "warning sshd has PermitRootLogin no: leave --as-root out, or set it to prohibit-password"
+    fi
     allowed=$(sshd_values allowusers)
     if [ -n "$allowed" ] && ! printf '%s\n' "$allowed" | grep -q -x -e "$KRAUT_USER" -e "$KRAUT_USER@.*"; then
         say "warning sshd has AllowUsers without $KRAUT_USER: it will not let it in; add it"
