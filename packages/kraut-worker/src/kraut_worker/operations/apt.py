@@ -6,7 +6,6 @@ from typing import Final, Literal
 from kraut_worker.facts.package_lists import SECURITY_PREFERENCES
 from kraut_worker.operations.exit_codes import ExitCode
 
-_LOCK_SECONDS: Final = 300
 _MIN_FREE_MIB: Final = 64
 
 _PRELUDE = """
@@ -94,16 +93,17 @@ apt install --only-upgrade --no-remove $wanted || diagnose "$from" @UNRESOLVABLE
 """
 
 
-def update_packages(mode: Literal["Security", "All"]) -> str:
+def update_packages(mode: Literal["Security", "All"], *, lock_seconds: int = 300) -> str:
     """The script of an UpdatePackages operation; its exit codes are ``operations.exit_codes.ExitCode``.
 
     It checks that it can write before it changes anything, repairs an interrupted dpkg, fetches the package lists and
     installs: All is ``apt-get upgrade --with-new-pkgs``; Security takes the versions of security archives only. Nothing is
     removed, held packages stay, changed configuration files of a person are kept, services are restarted by needrestart.
+    ``lock_seconds`` is how long each of apt's and dpkg's locks is waited for.
     """
     install = _INSTALL_ALL if mode == "All" else _INSTALL_SECURITY
     values = {
-        "LOCK": str(_LOCK_SECONDS),
+        "LOCK": str(lock_seconds),
         "MIN_FREE": str(_MIN_FREE_MIB),
         "PREFERENCES": SECURITY_PREFERENCES,
         **{code.name: str(int(code)) for code in ExitCode},

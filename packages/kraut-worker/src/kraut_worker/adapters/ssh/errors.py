@@ -18,6 +18,9 @@ from kraut_worker.ports import HostTarget
 _NOLOGIN = re.compile(r"System is (booting up|going down)|pam_nologin")
 """systemd-user-sessions(8) and shutdown(8) refuse logins so, after the credentials were found to be right."""
 
+_EXPIRED = re.compile(r"(account|password) has expired", re.IGNORECASE)
+"""pam_unix(8), on an account or a password past its date."""
+
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
@@ -43,23 +46,31 @@ def explain_failure(error: Exception, target: HostTarget, *, connected: bool, ba
     ``connected``: TCP was established before. ``banner``: what sshd said during authentication.
     """
     where = describe_target(target)
+    denied = _denied(where, target, error, banner)
+    if denied is not None:
+        return denied
+    if isinstance(error, TimeoutError) or _is_timeout(error):
+        return _timed_out(where, connected=connected)
+    if isinstance(error, OSError):
+        return _socket_failed(where, error)
+    return _protocol_failed(where, target, error)
+
+
+def _denied(where: str, target: HostTarget, error: Exception, banner: str) -> KrautError | None:
+    """The host knows somebody and says no; None when it is not that."""
     if _NOLOGIN.search(banner):
         return UnreachableError(
             f"{where} is booting or shutting down and lets only root in (pam_nologin): it is asked again later",
             reason="HostNotReady",
         )
+    if _EXPIRED.search(banner):
+        return AuthenticationError(
+            f"the account of user {target.user!r} on {where} or its password has expired: extend it (chage -l shows it)",
+            reason="AccountExpired",
+        )
     if isinstance(error, asyncssh.PermissionDenied) or "authentication failures" in str(error):
         return _refused(where, target)
-    if isinstance(error, TimeoutError) or _is_timeout(error):
-        return _timed_out(where, connected=connected)
-    if isinstance(error, socket.gaierror):
-        return UnreachableError(
-            f"the name of {where} could not be resolved ({error.strerror}): correct spec.address, or the DNS that the worker uses",
-            reason="NameNotResolved",
-        )
-    if isinstance(error, OSError):
-        return _socket_failed(where, error)
-    return _protocol_failed(where, target, error)
+    return None
 
 
 def _refused(where: str, target: HostTarget) -> AuthenticationError:
@@ -98,6 +109,11 @@ def _jump_failed(where: str, target: HostTarget, error: asyncssh.ChannelOpenErro
 
 
 def _socket_failed(where: str, error: OSError) -> UnreachableError:
+    if isinstance(error, socket.gaierror):
+        return UnreachableError(
+            f"the name of {where} could not be resolved ({error.strerror}): correct spec.address, or the DNS that the worker uses",
+            reason="NameNotResolved",
+        )
     code = _errno_of(error)
     if code == errno.ECONNREFUSED:
         return UnreachableError(
