@@ -1,0 +1,66 @@
+"""The table of operations.state, and that nothing unknown is ever an end (reliability.md: I12)."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kraut_worker.operations.reading import observe, read_state
+from kraut_worker.operations.state import TERMINAL, Observation, decide_state
+
+HERE, BEFORE = "boot-here", "boot-before"
+
+
+def seen(*, spec: bool = True, active: bool = False, result: int | None = None, claim: str = HERE) -> Observation:
+    return Observation(
+        spec=spec, unit_active=active, result_exit_code=result, claim_boot_id=claim, current_boot_id=HERE
+    )
+
+
+def test_the_table() -> None:
+    assert decide_state(seen(spec=False)) == "Absent"
+    assert decide_state(seen(result=0)) == "Done"
+    assert decide_state(seen(result=1, active=True)) == "Done"
+    assert decide_state(seen(active=True)) == "Running"
+    assert decide_state(seen(active=True, claim="")) == "Running"
+    assert decide_state(seen(claim="")) == "Pending"
+    assert decide_state(seen()) == "Lost"
+    assert decide_state(seen(claim=BEFORE)) == "Rebooted"
+
+
+def answer(**values: str) -> dict[str, str]:
+    said = {"unit": "inactive", "spec.type": "Reboot", "spec.bootID": HERE, "claim.bootID": HERE, "bootID": HERE}
+    return said | {key.replace("_", "."): value for key, value in values.items()}
+
+
+def test_a_unit_that_systemd_does_not_tell_of_is_not_gone() -> None:
+    assert read_state(answer(unit="unknown")).state == "Running"
+    assert read_state({**answer(), "unit": ""}).state == "Running"
+
+
+def test_a_claim_whose_boot_id_was_not_written_is_of_the_boot_it_was_decided_in() -> None:
+    lost = {**answer(claimed="yes"), "claim.bootID": ""}
+    assert observe(lost).claim_boot_id == HERE
+    assert read_state(lost).state == "Lost"
+    assert read_state({**lost, "spec.bootID": BEFORE}).state == "Rebooted"
+
+
+def test_a_result_without_an_exit_code_is_no_result() -> None:
+    assert read_state({**answer(), "result.exitCode": ""}).state == "Lost"
+
+
+@given(
+    st.builds(
+        Observation,
+        spec=st.booleans(),
+        unit_active=st.booleans(),
+        result_exit_code=st.none() | st.integers(0, 255),
+        claim_boot_id=st.sampled_from(["", HERE, BEFORE]),
+        current_boot_id=st.just(HERE),
+    )
+)
+def test_an_end_needs_evidence(observed: Observation) -> None:
+    state = decide_state(observed)
+    if state == "Done":
+        assert observed.result_exit_code is not None
+    elif state in TERMINAL:
+        assert observed.claim_boot_id
+        assert not observed.unit_active
