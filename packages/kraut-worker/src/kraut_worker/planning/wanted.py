@@ -77,8 +77,9 @@ def _installations(operations: Sequence[OperationStatus]) -> list[OperationStatu
 def _changes(operations: Sequence[OperationStatus]) -> list[OperationStatus]:
     """Installations without those that left just what the one before them had left: they changed nothing."""
     done = _installations(operations)
+    left_before = [*(operation.message for operation in done[1:]), ""]
     return [
         operation
-        for operation, before in zip(done, [*done[1:], None], strict=True)
-        if not operation.message or before is None or before.message != operation.message
+        for operation, before in zip(done, left_before, strict=False)
+        if not operation.message or before != operation.message
     ]
