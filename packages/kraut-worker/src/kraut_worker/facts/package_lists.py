@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from kraut_worker.facts.fact import UNSUPPORTED_EXIT, Answer, Fact, FactProblem
 from kraut_worker.facts.model import FactError, PackageLists
+from kraut_worker.operations.security import SECURITY_PREFERENCES
 
 FOLDER = "/var/lib/kraut/apt"
 NAME = "package_lists"
@@ -26,21 +27,6 @@ APT::Update::Error-Mode "any";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
 """
-
-SECURITY_PREFERENCES = """\
-Package: *
-Pin: release l=Debian-Security
-Pin-Priority: 990
-
-Package: *
-Pin: release a=*-security
-Pin-Priority: 990
-
-Package: *
-Pin: release n=*-security
-Pin-Priority: 990
-"""
-"""apt_preferences(5): the version of the security archive is the candidate even where another archive has a newer one."""
 
 _COMMAND = """
 command -v apt-get >/dev/null || exit @UNSUPPORTED@

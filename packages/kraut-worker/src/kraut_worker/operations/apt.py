@@ -3,8 +3,8 @@
 import re
 from typing import Final, Literal
 
-from kraut_worker.facts.package_lists import SECURITY_PREFERENCES
 from kraut_worker.operations.exit_codes import ExitCode
+from kraut_worker.operations.security import SECURITY_PREFERENCES
 
 _MIN_FREE_MIB: Final = 64
 
