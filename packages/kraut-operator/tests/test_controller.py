@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from kraut_core.api.kinds import all_kinds
+from kraut_operator.controller import GONE_SECONDS
 from kraut_operator.entry import Entry, Named, ObjectKey, Observed, Selection
 from kraut_operator.queue import Priority
 from kraut_operator.testing.kinds import KINDS
@@ -243,3 +244,24 @@ async def test_what_changed_while_the_watch_was_broken_is_found_by_the_relist() 
     await world.sync("Host", converged("h"), converged("same"))
     await world.sync("Secret", entry("Secret", "s", version=20))
     assert sorted(world.send()) == [("h", "Reference"), ("same", "Reference")]
+
+
+async def test_a_standby_does_not_keep_what_is_gone_for_ever() -> None:
+    world = hosts_world()
+    await world.sync("Host", *[answered("Host", f"h{number}") for number in range(50)])
+    for found in list(world.sources["Host"].objects.values()):
+        await world.drop(found)
+    assert len(world.controller.queue) == 50
+    world.clock.now += GONE_SECONDS + 1
+    await world.controller.compare()
+    assert (len(world.controller.queue), world.send()) == (0, [])
+
+
+async def test_an_outage_of_temporal_for_minutes_does_not_lose_a_deletion() -> None:
+    world = hosts_world()
+    gone = answered("Host", "h")
+    await world.sync("Host", gone)
+    await world.drop(gone)
+    world.clock.now += GONE_SECONDS - 1
+    await world.controller.compare()
+    assert world.send() == [("h", "Deleted")]

@@ -93,7 +93,7 @@ class Cache:
     def affected_by(self, new: Entry | None, old: Entry | None) -> Iterator[ObjectKey]:
         """Objects whose references or selectors may see another world since ``old`` became ``new``."""
         entry = new or old
-        if entry is None:
+        if entry is None or (new is not None and old is not None and self._alike(new, old)):
             return
         yield from tuple(self._referrers.get(entry.key, ()))
         for kind in self._selecting.get(entry.kind, ()):
@@ -105,6 +105,9 @@ class Cache:
         """Objects of kinds that declare to own this kind, and control this one."""
         kinds = self._owner_kinds.get(entry.kind, set())
         return (ObjectKey(owner.kind, entry.namespace, owner.name) for owner in entry.owners if owner.kind in kinds)
+
+    def _alike(self, new: Entry, old: Entry) -> bool:
+        return self._version_of(new) == self._version_of(old) and new.labels == old.labels
 
     def _version_of(self, entry: Entry) -> Version:
         by_generation = entry.kind in self._by_generation

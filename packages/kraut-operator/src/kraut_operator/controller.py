@@ -16,6 +16,8 @@ from kraut_operator.queue import Priority, WorkQueue
 
 TURN = 200
 """Objects compared before others of the loop get their turn: about 2 ms."""
+GONE_SECONDS = 600.0
+"""How long the deletion of an object that is gone may wait to be told: a standby never tells it, and must not keep it."""
 
 
 class Controller:
@@ -32,11 +34,12 @@ class Controller:
         self.queue: WorkQueue[ObjectKey] = WorkQueue(clock)
         self.ledger = Ledger(clock)
         self.added = asyncio.Event()
+        self._clock = clock
         self._cache = cache
         self._metrics = metrics
         self._reconciled = [kind.name for kind in kinds if kind.reconciled]
         self._related = {kind.name: _related_kinds(kind) for kind in kinds if kind.reconciled}
-        self._gone: dict[ObjectKey, Dispatch] = {}
+        self._gone: dict[ObjectKey, tuple[Dispatch, float]] = {}
         self._owned_changed: set[ObjectKey] = set()
 
     async def take(self, changes: Iterable[Change[Entry]], kind: str) -> None:
@@ -68,7 +71,8 @@ class Controller:
         self.queue.remove(old.key)
         if old.kind in self._related:
             # A workflow that waits learns of it now; nothing tells it when this is lost, and it finds out when it next looks.
-            self._gone[old.key] = Dispatch(old.uid, old.generation, "Deleted", (old.uid, "gone"))
+            gone = Dispatch(old.uid, old.generation, "Deleted", (old.uid, "gone"))
+            self._gone[old.key] = gone, self._clock() + GONE_SECONDS
             self._add(old.key, Priority.URGENT)
         self._look_at_affected(old, None, old)
 
@@ -102,21 +106,30 @@ class Controller:
 
     async def compare(self, kinds: Iterable[str] | None = None, *, seconds: float = 0.0) -> None:
         """Compare all objects of ``kinds`` (default all) with the world, spread over ``seconds`` in the order of their uid's hash."""
-        for kind in self._reconciled if kinds is None else kinds:
-            keys = [entry.key for entry in sorted(self._cache.entries(kind), key=_hash_of)]
-            for number, key in enumerate(keys, start=1):
-                entry = self._cache.get(key)
-                if entry is not None:
-                    self._look_at(entry, routine=True)
-                if seconds or number % TURN == 0:
-                    await asyncio.sleep(seconds / len(keys))
+        self._forget_gone()
+        names = self._reconciled if kinds is None else kinds
+        entries = sorted((entry for name in names for entry in self._cache.entries(name)), key=_hash_of)
+        keys = [entry.key for entry in entries]
+        del entries
+        for number, key in enumerate(keys, start=1):
+            entry = self._cache.get(key)
+            if entry is not None:
+                self._look_at(entry, routine=True)
+            if seconds or number % TURN == 0:
+                await asyncio.sleep(seconds / len(keys))
+
+    def _forget_gone(self) -> None:
+        now = self._clock()
+        for key in [key for key, (_, until) in self._gone.items() if until < now]:
+            del self._gone[key]
+            self.queue.remove(key)
 
     def what_to_send(self, key: ObjectKey) -> Dispatch | None:
         """What a key that was popped needs now; None when it needs nothing, or not yet (then it waits in the queue again)."""
         entry = self._cache.get(key)
         if entry is None:
             self._owned_changed.discard(key)
-            return self._gone.get(key)
+            return self._gone[key][0] if key in self._gone else None
         dispatch = decide(entry, self._cache)
         if dispatch is None:
             self.ledger.forget(key)
@@ -131,7 +144,7 @@ class Controller:
     def sent(self, key: ObjectKey, dispatch: Dispatch) -> None:
         """Temporal took the signal."""
         self.queue.forget(key)
-        if self._gone.get(key) is dispatch:
+        if key in self._gone and self._gone[key][0] is dispatch:
             del self._gone[key]
         elif dispatch.world:
             self.queue.add(key, Priority.ROUTINE, after=self.ledger.record(key, dispatch.world))
