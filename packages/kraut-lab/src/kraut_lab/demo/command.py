@@ -50,7 +50,9 @@ def demo(name: str, hosts: int, keep: bool, record: Path | None) -> None:
         if not keep:
             messages.print(f"{time.monotonic() - began:6.1f}s  removing the lab")
             lab.down()
-    Console().print(
+    if record:
+        record.write_text(console.export_svg(title="make demo", code_format=SVG_WITHOUT_FONTS))
+    console.print(
         f"\nDone in {time.monotonic() - began:.0f} s. {_farewell(lab, keep=keep)}", soft_wrap=True, markup=False
     )
 

@@ -52,7 +52,7 @@ class Demo:
         done: Callable[[Host], bool],
         patience: float,
     ) -> Mapping[str, Host]:
-        self._title(f"kubectl apply --server-side -f {self._file}   (operatingSystem.updates: {updates})")
+        self._title(f"kubectl apply --server-side -f {_short(self._file)}   (operatingSystem.updates: {updates})")
         write_atomically(self._file, demo_yaml(machines, private_key, updates=updates))
         self._kubectl_run("apply", "--server-side", "-f", str(self._file))
         names = {machine.name for machine in machines}
@@ -103,6 +103,10 @@ class Demo:
     def _line(self, name: str, sentence: str) -> None:
         elapsed = time.monotonic() - self._began
         self._console.print(f"{elapsed:6.1f}s  {name:<12} {sentence}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _short(path: Path) -> str:
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
 def _story(before: Host, after: Host) -> str:
