@@ -155,6 +155,14 @@ class TestRecord:
         with pytest.raises(LabError, match="at most 240"):
             three.with_hosts(241, HostImage())
 
+    def test_what_cannot_change_is_refused(self) -> None:
+        record = LabRecord(debian_updates=True, kubernetes="v1.37")
+        assert record.including(LabRecord()) == record
+        assert record.including(record) == record
+        for asked in (LabRecord(debian_updates=True), LabRecord(kubernetes="v1.37")):
+            with pytest.raises(LabError, match="chosen for a new lab"):
+                LabRecord().including(asked)
+
     def test_an_image_is_known_by_all_that_goes_into_it(self) -> None:
         keys = {HostImage().key, HostImage("trixie").key, HostImage(packages=("needrestart",)).key}
         assert len(keys) == 3

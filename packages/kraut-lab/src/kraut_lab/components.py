@@ -11,10 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kraut_lab.controlplane import ControlPlane
-from kraut_lab.daemon import Daemon
+from kraut_lab.daemon import READY_SECONDS, Daemon
 from kraut_lab.errors import LabError
 from kraut_lab.files import read_json, write_json
-from kraut_lab.ports import choose_ports
+from kraut_lab.ports import choose_ports, is_free
 from kraut_lab.processes import ProcessId, children, kill_all
 from kraut_lab.temporal import TemporalServer
 
@@ -106,13 +106,14 @@ class Component:
             raise LabError(f"python -m kraut_{self.name} cannot be run: install the package kraut-{self.name} here.")
         program = [sys.executable, *(arguments or ("-m", f"kraut_{self.name}"))]
         if not self.daemon.is_running():
-            write_json(self._state_file, {"restart": restart, "port": self._probe_port})
+            port = self._probe_port if is_free(self._probe_port) else choose_ports(1)[0]
+            write_json(self._state_file, {"restart": restart, "port": port})
         argv = ["/bin/sh", "-c", _RESTART_LOOP, self.daemon.name, *program] if restart else program
         self.daemon.start(argv, {**self._environment(), **(env or {})})
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, *, timeout: float = 60.0) -> None:
+    def wait_ready(self, *, timeout: float = READY_SECONDS) -> None:
         """Wait until it is ready; raises as `start`."""
         self.daemon.wait_ready(self.is_ready, "answers /readyz", timeout=timeout)
 

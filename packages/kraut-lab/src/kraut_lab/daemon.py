@@ -13,6 +13,9 @@ from kraut_lab.owner import boot_id
 from kraut_lab.processes import ProcessId, kill_all, spawn
 from kraut_lab.waiting import wait_for
 
+READY_SECONDS = 180.0
+"""Patience for a part to become ready: one that has ended is noticed at once, so only a busy machine needs it."""
+
 _LOG_TAIL_LINES = 15
 
 
@@ -75,7 +78,7 @@ class Daemon:
         if process := self.process:
             kill_all([process], grace=grace)
 
-    def wait_ready(self, probe: Callable[[], bool], what: str, *, timeout: float = 60.0) -> None:
+    def wait_ready(self, probe: Callable[[], bool], what: str, *, timeout: float = READY_SECONDS) -> None:
         """Wait until ``probe`` answers True.
 
         Raises:

@@ -142,7 +142,8 @@ class Lab:
         if hosts:
             check_host_requirements()
         with file_lock(self.names.lock, on_wait=self._say_waiting):
-            record = read_record(self.folder) or LabRecord(debian_updates=debian_updates, kubernetes=kubernetes)
+            asked = LabRecord(debian_updates=debian_updates, kubernetes=kubernetes)
+            record = (read_record(self.folder) or asked).including(asked)
             write_record(self.folder, record.with_hosts(hosts, image or HostImage()))
             in_parallel([self.control_plane.start, self.temporal.start, self._start_hosts])
             if components:
@@ -190,8 +191,9 @@ class Lab:
 
     def _start_hosts(self) -> None:
         if self.record.hosts:
-            subnet = self._fleet.start()
+            subnet = self._fleet.create_network()
             write_record(self.folder, replace(self.record, subnet=str(subnet)))
+            self._fleet.start(subnet)
 
     @property
     def _fleet(self) -> HostFleet:

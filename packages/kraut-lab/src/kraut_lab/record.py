@@ -32,6 +32,23 @@ class LabRecord:
     kubernetes: str | None = None
     """A pinned minor, None for the newest."""
 
+    def including(self, asked: LabRecord) -> LabRecord:
+        """This record, provided that it already is what is asked for in the things that cannot change.
+
+        Raises:
+            LabError: it is not.
+        """
+        if asked.debian_updates and not self.debian_updates:
+            raise LabError(
+                "Debian's updates are chosen for a new lab, this one is without: run `kraut lab down` first."
+            )
+        if asked.kubernetes and asked.kubernetes != self.kubernetes:
+            raise LabError(
+                f"Kubernetes {asked.kubernetes} is chosen for a new lab, this one has {self.kubernetes or 'the newest'}: "
+                "run `kraut lab down` first."
+            )
+        return self
+
     def with_hosts(self, count: int, image: HostImage) -> LabRecord:
         """Add hosts until there are ``count``.
 

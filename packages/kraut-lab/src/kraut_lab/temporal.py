@@ -16,7 +16,6 @@ from kraut_lab.daemon import Daemon
 from kraut_lab.errors import MissingRequirementError
 from kraut_lab.ports import recorded_ports, replace_taken_ports
 from kraut_lab.progress import Progress, silent
-from kraut_lab.waiting import accepts
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,11 @@ class TemporalServer:
         return TemporalPorts(**recorded_ports(self._ports_file, TemporalPorts))
 
     def is_ready(self) -> bool:
-        """Whether the server runs, and frontend and UI accept connections."""
-        return self.daemon.is_running() and self._listens()
+        """Whether the server runs, and frontend and UI serve its namespaces."""
+        return self.daemon.is_running() and self._serves()
 
     def start(self) -> None:
-        """Start the server unless it runs, and wait until frontend and UI listen.
+        """Start the server unless it runs, and wait until frontend and UI serve its namespaces.
 
         Raises:
             PartFailedError: it ended; the message carries the end of its log.
@@ -82,7 +81,7 @@ class TemporalServer:
         ]
         # The CLI reads and writes its own configuration under HOME: the person's is none of the lab's business.
         self.daemon.start(argv, {"HOME": str(self.database.parent)})
-        self.daemon.wait_ready(self._listens, "accepts connections")
+        self.daemon.wait_ready(self._serves, "serves its namespaces")
 
     def stop(self) -> None:
         """End the server; its state stays, and `start` goes on from it."""
@@ -104,8 +103,16 @@ class TemporalServer:
     def _ports_file(self) -> Path:
         return self.folder / "temporal.json"
 
-    def _listens(self) -> bool:
-        return all(accepts("127.0.0.1", port) for port in (self.ports.frontend, self.ports.ui))
+    def _serves(self) -> bool:
+        # The UI's server asks the frontend: an open port alone does not say that a namespace can be used.
+        return all(self._serves_namespace(namespace) for namespace in ("default", *self._namespaces))
+
+    def _serves_namespace(self, namespace: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.ui}/api/v1/namespaces/{namespace}", timeout=5) as answer:  # noqa: S310 - http, on loopback
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
 
 def temporal_path() -> str:

@@ -89,7 +89,7 @@ class ControlPlane:
 
         Raises:
             PartFailedError: a process ended; the message carries the end of its log.
-            LabError: it is not ready within a minute.
+            LabError: it is not ready in time.
         """
         programs = [kubernetes_program(daemon.name, self._minor) for daemon in self.daemons[1:]]
         etcd, apiserver, manager = (str(self._binaries.path(program)) for program in (etcd_program(), *programs))

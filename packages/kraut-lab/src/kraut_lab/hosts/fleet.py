@@ -59,10 +59,13 @@ class HostFleet:
         subnet = IPv4Network(self._record.subnet)
         return [self._handle(host, subnet) for host in self._record.hosts]
 
-    def start(self) -> IPv4Network:
-        """Start the hosts that do not run, wait until each answers, and return their network."""
+    def create_network(self) -> IPv4Network:
+        """Make the hosts' network unless it is there: the recorded one if it is still free."""
         wish = IPv4Network(self._record.subnet) if self._record.subnet else None
-        subnet = self._network.create_bridge(wish=wish)
+        return self._network.create_bridge(wish=wish)
+
+    def start(self, subnet: IPv4Network) -> None:
+        """Start the hosts that do not run, and wait until each answers."""
         self._ssh.create()
         self._publish_first()
         self.repository.start(subnet[1])
@@ -72,7 +75,6 @@ class HostFleet:
             futures = [pool.submit(self._start, host, subnet, layers[host.image]) for host in self._record.hosts]
         for future in futures:
             future.result()
-        return subnet
 
     def _start(self, record: HostRecord, subnet: IPv4Network, layers: list[Path]) -> None:
         host = self._handle(record, subnet)

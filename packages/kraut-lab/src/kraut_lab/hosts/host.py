@@ -15,7 +15,7 @@ from pathlib import Path
 from kraut_lab import cgroups
 from kraut_lab.apt.package import MAINTAINER_LOG
 from kraut_lab.commands import run
-from kraut_lab.daemon import Daemon
+from kraut_lab.daemon import READY_SECONDS, Daemon
 from kraut_lab.errors import LabError
 from kraut_lab.hosts.credentials import write_key_pair
 from kraut_lab.hosts.layer import write_file
@@ -149,7 +149,7 @@ class LabHost:
         if wait:
             self.wait_answers()
 
-    def wait_answers(self, *, timeout: float = 60.0) -> None:
+    def wait_answers(self, *, timeout: float = READY_SECONDS) -> None:
         """Wait until its sshd answers.
 
         Raises:
