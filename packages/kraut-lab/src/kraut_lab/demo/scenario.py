@@ -32,6 +32,7 @@ class Demo:
         self._kubectl = kubectl
         self._temporal_ui = temporal_ui
         self._began = time.monotonic()
+        self._seen: Mapping[str, Host] = {}
 
     def run(self, machines: Sequence[Machine], private_key: str, *, patience: float = 300.0) -> None:
         """The whole demo. Raises LabError when a host stalls or the patience (seconds, per phase) is over."""
@@ -59,15 +60,14 @@ class Demo:
         return asyncio.run(self._watch(names, done, patience))
 
     async def _watch(self, names: set[str], done: Callable[[Host], bool], patience: float) -> Mapping[str, Host]:
-        seen: Mapping[str, Host] = {}
         deadline = time.monotonic() + patience
         async with KubeClient.connect(str(self._kubeconfig), user_agent="kraut-lab") as kube:
             while True:
                 hosts = {host.metadata.name: host async for host in kube.list(Host, NAMESPACE)}
                 hosts = {name: host for name, host in hosts.items() if name in names}
-                for name, sentence in steps_between(seen, hosts):
+                for name, sentence in steps_between(self._seen, hosts):
                     self._line(name, sentence)
-                seen = hosts
+                self._seen = hosts
                 if len(hosts) == len(names) and all(done(host) for host in hosts.values()):
                     return hosts
                 self._give_up_on(hosts, deadline, patience)
