@@ -43,7 +43,7 @@ def test_off_a_terminal_each_step_is_a_plain_line():
 
 def test_on_a_terminal_it_is_one_line_that_is_gone_afterwards():
     said = on_a_terminal()
-    assert "asking [web1]" in said
+    assert "waiting ^[[2J" in said
     assert "\x1b[2J" not in said, "what a host says does not steer the terminal"
     assert "\x1b[2K" in said, "the line is erased"
     assert "\x1b[?25h" in said, "the cursor is back"
