@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
+import time
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -106,8 +108,15 @@ class AptRepository:
             # By hash first: a client that has just read the former Release still finds what that one names.
             write_atomically(index / "by-hash" / "SHA256" / digest, packages, mode=0o644)
             write_atomically(index / "Packages", packages, mode=0o644)
-            release = _release(top, distribution, fields)
-            write_atomically(top / "dists" / distribution / "Release", release, mode=0o644)
+            _replace(top / "dists" / distribution / "Release", _release(top, distribution, fields))
+
+
+def _replace(file: Path, content: str) -> None:
+    """Write a file that HTTP clients can tell from the one before: Last-Modified counts in seconds."""
+    later = int(file.stat().st_mtime) + 1 if file.exists() else 0
+    write_atomically(file, content, mode=0o644)
+    modified = max(later, int(time.time()))
+    os.utime(file, (modified, modified))
 
 
 def _release(top: Path, distribution: str, fields: Mapping[str, str]) -> str:
