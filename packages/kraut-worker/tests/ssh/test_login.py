@@ -205,6 +205,24 @@ async def test_no_answer_at_all(sshd: Any) -> None:
     assert (type(error), error.reason) == (UnreachableError, "ConnectionTimeout")
 
 
+async def test_silent_hosts_do_not_hold_up_the_others(sshd: Any) -> None:
+    settings = SshSettings(max_handshakes=1, login_timeout_seconds=30)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with SshConnector(settings) as connector:
+            stuck = asyncio.ensure_future(_enter(connector, replace(sshd.target, port=silent.getsockname()[1])))
+            accepted, _ = await asyncio.to_thread(silent.accept)
+            await _enter(connector, sshd.target)
+            assert not stuck.done()
+            stuck.cancel()
+            await asyncio.wait({stuck})
+            accepted.close()
+
+
+async def _enter(connector: SshConnector, target: HostTarget) -> None:
+    async with connector.connect(target):
+        pass
+
+
 async def test_a_port_that_speaks_something_else(sshd: Any) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example.com ESMTP\r\n" * 200)

@@ -26,6 +26,7 @@ APT::Update::Error-Mode "any";
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
+#clear APT::Update::Post-Invoke-Stats;
 """
 
 _COMMAND = """

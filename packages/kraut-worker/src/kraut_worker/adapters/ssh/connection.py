@@ -1,11 +1,13 @@
 """One SSH connection: the key is checked before anything is sent, and only what the target names is used to log in."""
 
 import asyncio
+import socket
 from typing import Any
 
 import asyncssh
 
-from kraut_core.errors import InvalidSpecError, KrautError, SecretError
+from kraut_core.errors import InvalidSpecError, SecretError
+from kraut_worker.adapters.ssh.dialling import dial, wait_for_banner
 from kraut_worker.adapters.ssh.errors import describe_target, explain_failure, host_key_mismatch
 from kraut_worker.adapters.ssh.keys import (
     describe_key,
@@ -18,32 +20,32 @@ from kraut_worker.ports import HostTarget
 
 
 class _PinningClient(asyncssh.SSHClient):
-    """Accepts exactly the pinned keys, or on first use any; remembers the one refused and whether TCP was established."""
+    """Accepts exactly the pinned keys, or on first use any. Remembers the key it refused and what sshd said."""
 
     def __init__(self, pinned: tuple[asyncssh.SSHKey, ...], *, trust_on_first_use: bool) -> None:
-        self._pinned = pinned
+        self.pinned = pinned
         self._trust_any = trust_on_first_use and not pinned
         self.refused: asyncssh.SSHKey | None = None
-        self.connected = False
         self.banner = ""
-
-    def connection_made(self, _conn: asyncssh.SSHClientConnection) -> None:
-        self.connected = True
 
     def auth_banner_received(self, msg: str, _lang: str) -> None:
         self.banner += msg
 
     def validate_host_public_key(self, _host: str, _addr: str, _port: int, key: asyncssh.SSHKey) -> bool:
-        if self._trust_any or key in self._pinned:
+        if self._trust_any or key in self.pinned:
             return True
         self.refused = key
         return False
 
 
 async def open_connection(
-    target: HostTarget, settings: SshSettings, *, tunnel: asyncssh.SSHClientConnection | None = None
+    target: HostTarget,
+    settings: SshSettings,
+    handshakes: asyncio.Semaphore,
+    *,
+    tunnel: asyncssh.SSHClientConnection | None = None,
 ) -> asyncssh.SSHClientConnection:
-    """Connect, verify the host key, log in.
+    """Connect, verify the host key, log in. A place in ``handshakes`` is taken once the server has spoken.
 
     Raises UnreachableError, AuthenticationError, HostKeyMismatchError, SecretError, InvalidSpecError.
     """
@@ -56,54 +58,60 @@ async def open_connection(
         )
     options = await _login_options(target, where)
     client = _PinningClient(pinned, trust_on_first_use=target.trust_on_first_use)
-    options["server_host_key_algs"] = host_key_algorithms(pinned)
+    connected = tunnel is not None
     try:
-        async with asyncio.timeout(settings.connect_timeout_seconds + settings.login_timeout_seconds):
-            return await _connect(target, settings, client, tunnel, options)
+        if tunnel is None:
+            sock = await dial(target.address, target.port, timeout_seconds=settings.connect_timeout_seconds)
+            connected = True
+            options["sock"] = await _first_word(sock, settings)
+        async with handshakes, asyncio.timeout(settings.login_timeout_seconds):
+            return await _log_in(target, settings, client, tunnel, options)
     except (OSError, asyncssh.Error, ValueError) as error:
-        raise _explain(error, target, client, pinned) from error
+        if client.refused is not None:
+            raise host_key_mismatch(target, list(pinned), describe_key(client.refused)) from error
+        raise explain_failure(error, target, connected=connected, banner=client.banner) from error
 
 
-async def _connect(
+async def _first_word(sock: socket.socket, settings: SshSettings) -> socket.socket:
+    try:
+        await wait_for_banner(sock, timeout_seconds=settings.login_timeout_seconds)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _log_in(
     target: HostTarget,
     settings: SshSettings,
     client: _PinningClient,
     tunnel: asyncssh.SSHClientConnection | None,
     options: dict[str, Any],
 ) -> asyncssh.SSHClientConnection:
-    connecting = asyncio.ensure_future(
-        asyncssh.connect(
-            target.address,
-            target.port,
-            tunnel=tunnel or (),
-            config=None,
-            # Empty lists, so that every key is put to validate_host_public_key; None would switch verification off.
-            known_hosts=([], [], []),
-            client_factory=lambda: client,
-            username=target.user,
-            agent_path=None,
-            client_host_keysign=False,
-            host_based_auth=False,
-            gss_kex=False,
-            gss_auth=False,
-            x509_trusted_certs=None,
-            disable_trivial_auth=True,
-            encoding=None,
-            compression_algs=None,
-            login_timeout=settings.login_timeout_seconds,
-            keepalive_interval=settings.keepalive_interval_seconds,
-            keepalive_count_max=settings.keepalive_count,
-            **options,
-        )
+    return await asyncssh.connect(
+        target.address,
+        target.port,
+        tunnel=tunnel or (),
+        config=None,
+        # Empty lists, so that every key is put to validate_host_public_key; None would switch verification off.
+        known_hosts=([], [], []),
+        server_host_key_algs=host_key_algorithms(client.pinned),
+        client_factory=lambda: client,
+        username=target.user,
+        agent_path=None,
+        client_host_keysign=False,
+        host_based_auth=False,
+        gss_kex=False,
+        gss_auth=False,
+        x509_trusted_certs=None,
+        disable_trivial_auth=True,
+        encoding=None,
+        compression_algs=None,
+        login_timeout=settings.login_timeout_seconds,
+        keepalive_interval=settings.keepalive_interval_seconds,
+        keepalive_count_max=settings.keepalive_count,
+        **options,
     )
-    try:
-        done, _ = await asyncio.wait({connecting}, timeout=settings.connect_timeout_seconds)
-        if not done and not client.connected:
-            raise TimeoutError
-        return await connecting
-    finally:
-        # Also reached by the deadline and by cancellation; asyncssh closes its socket then.
-        connecting.cancel()
 
 
 async def _login_options(target: HostTarget, where: str) -> dict[str, Any]:
@@ -121,11 +129,3 @@ async def _login_options(target: HostTarget, where: str) -> dict[str, Any]:
         "password_auth": password is not None,
         "kbdint_auth": password is not None,
     }
-
-
-def _explain(
-    error: Exception, target: HostTarget, client: _PinningClient, pinned: tuple[asyncssh.SSHKey, ...]
-) -> KrautError:
-    if client.refused is not None:
-        return host_key_mismatch(target, list(pinned), describe_key(client.refused))
-    return explain_failure(error, target, connected=client.connected, banner=client.banner)

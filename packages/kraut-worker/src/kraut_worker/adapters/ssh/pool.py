@@ -115,8 +115,7 @@ class SshConnector:
             tunnel = None
             if target.jump_host is not None:
                 tunnel = await link.through.enter_async_context(self._tunnel(target.jump_host))
-            async with self._handshakes:
-                link.connection = await open_connection(target, self._settings, tunnel=tunnel)
+            link.connection = await open_connection(target, self._settings, self._handshakes, tunnel=tunnel)
         except BaseException:
             await link.close()
             raise
