@@ -175,6 +175,16 @@ def test_hosts_are_added_but_never_removed(make_lab: MakeLab) -> None:
         lab.up(hosts=1)
 
 
+def test_debians_own_archives_are_an_option(make_lab: MakeLab) -> None:
+    host = make_lab("debian").up(hosts=1, components=False, debian_updates=True).hosts[0]
+    host.exec("apt-get -q update -o APT::Update::Error-Mode=any")
+    origins = host.exec("apt-cache policy").stdout
+    assert "o=Debian,a=" in origins
+    assert ",l=Debian-Security," in origins
+    # Downloaded through the lab, since the host has no route to anywhere, and verified with Debian's own keys.
+    host.exec("cd /tmp && apt-get -q download hostname && dpkg-deb --info hostname_*.deb")
+
+
 def test_two_ups_at_once_make_one_lab(tmp_path: Path, make_lab: MakeLab) -> None:
     lab = make_lab("once")
     environment = {**os.environ, "KRAUT_LAB_STATE_DIR": str(tmp_path)}

@@ -12,6 +12,7 @@ from kraut_lab.command.progress import show_progress
 from kraut_lab.command.render import as_json, shell_exports, status_json, status_table
 from kraut_lab.demo.command import demo
 from kraut_lab.demo.manifests import Machine, demo_yaml
+from kraut_lab.errors import LabError
 from kraut_lab.hosts.image import HostImage
 from kraut_lab.lab import DEFAULT_HOSTS, Lab
 from kraut_lab.requirements import install_packages
@@ -66,7 +67,8 @@ def up(
     click.echo(
         f"The lab {lab.name} is up, after {time.monotonic() - began:.0f} s. Temporal's UI: {lab.temporal.ui}", err=True
     )
-    click.echo(f'Next: eval "$(kraut lab env{flag})"; kraut lab manifests{flag} | kubectl apply -f -', err=True)
+    apply = f"; kraut lab manifests{flag} | kubectl apply -f -" if lab.record.hosts else ""
+    click.echo(f'Next: eval "$(kraut lab env{flag})"{apply}', err=True)
 
 
 @lab.command(short_help="Show the parts of a lab.")
@@ -99,6 +101,8 @@ def manifests(*, lab: Lab) -> None:
 
     The Secret holds the lab's own SSH key, which opens nothing but this lab's hosts.
     """
+    if not lab.hosts:
+        raise LabError(f"The lab {lab.name} has no hosts: run `kraut lab up --hosts 1` or more first.")
     machines = [Machine(host.name, host.address, host.port, host.user, host.host_key) for host in lab.hosts]
     click.echo(demo_yaml(machines, lab.ssh.private_key.read_text(), updates="None"), nl=False)
 
