@@ -23,9 +23,8 @@ def commands():
             yield block
 
 
+@pytest.mark.usefixtures("services")
 def test_the_guide_does_what_it_says(lab, kraut, tmp_path):
-    for component in ("operator", "worker"):
-        lab.start_component(component)
     host = lab.hosts[2]
     boot_id = host.boot_id
     config = tmp_path / "ssh_config"
