@@ -35,7 +35,7 @@ setup: $(READY) ## Make .venv with everything in it; as root on Debian also inst
 $(READY): uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) | $(UV)
 	@$(call begin,setup); \
 	$(UV) sync --quiet --frozen --all-packages --all-extras --python "$$(command -v $(PYTHON))"; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(BIN)/kraut lab setup; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(BIN)/kraut lab setup; tools/install_sshd.sh; fi; \
 	touch $@; \
 	$(call end,setup)
 
