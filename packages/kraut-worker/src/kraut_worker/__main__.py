@@ -30,6 +30,7 @@ from kraut_worker.activities.kubernetes import KubernetesActivitiesAtHome
 from kraut_worker.activities.operate import HostOperator
 from kraut_worker.adapters.ssh import SshConnector
 from kraut_worker.instruments import WorkerInstruments
+from kraut_worker.metrics import WorkerMetrics
 from kraut_worker.ports import HostConnector
 from kraut_worker.schedules import ensure_sweeps
 from kraut_worker.settings import WorkerProcessSettings
@@ -82,7 +83,7 @@ async def run(settings: WorkerProcessSettings, instruments: WorkerInstruments = 
             settings.temporal, identity=f"kraut-worker@{instance}", interceptors=instruments.temporal
         )
         connector = instruments.hosts(await stack.enter_async_context(SshConnector(settings.ssh)))
-        workers = make_workers(settings, Outside(home, kube, temporal, connector, instance))
+        workers = make_workers(settings, Outside(home, kube, temporal, connector, instance, WorkerMetrics(registry)))
         if "kubernetes" in settings.worker.roles:
             await ensure_sweeps(temporal, home, timedelta(seconds=settings.worker.sweep_interval_seconds))
         log.info("started", home=home, roles=settings.worker.roles, sites=settings.worker.sites)
@@ -113,6 +114,7 @@ class Outside:
     temporal: Client
     connector: HostConnector
     instance: str
+    metrics: WorkerMetrics
 
 
 def make_workers(settings: WorkerProcessSettings, outside: Outside) -> list[Worker]:
@@ -174,7 +176,7 @@ def _on_site(settings: WorkerProcessSettings, outside: Outside) -> HostActivitie
         instance=outside.instance,
         package_list_max_age=timedelta(seconds=settings.worker.package_list_max_age_seconds),
     )
-    return HostActivitiesOnSite(assessor, HostOperator(outside.kube, outside.connector))
+    return HostActivitiesOnSite(assessor, HostOperator(outside.kube, outside.connector), outside.metrics)
 
 
 if __name__ == "__main__":
