@@ -9,6 +9,7 @@ import asyncssh
 from kraut_core.errors import InvalidSpecError, SecretError
 from kraut_worker.adapters.ssh.dialling import dial, wait_for_banner
 from kraut_worker.adapters.ssh.errors import describe_target, explain_failure, host_key_mismatch
+from kraut_worker.adapters.ssh.handshakes import Handshakes
 from kraut_worker.adapters.ssh.keys import (
     describe_key,
     host_key_algorithms,
@@ -41,7 +42,7 @@ class _PinningClient(asyncssh.SSHClient):
 async def open_connection(
     target: HostTarget,
     settings: SshSettings,
-    handshakes: asyncio.Semaphore,
+    handshakes: Handshakes,
     *,
     tunnel: asyncssh.SSHClientConnection | None = None,
 ) -> asyncssh.SSHClientConnection:
@@ -64,7 +65,7 @@ async def open_connection(
             sock = await dial(target.address, target.port, timeout_seconds=settings.connect_timeout_seconds)
             connected = True
             options["sock"] = await _first_word(sock, settings)
-        async with handshakes, asyncio.timeout(settings.login_timeout_seconds):
+        async with handshakes.place(), asyncio.timeout(settings.login_timeout_seconds):
             return await _log_in(target, settings, client, tunnel, options)
     except (OSError, asyncssh.Error, ValueError) as error:
         if client.refused is not None:

@@ -9,6 +9,7 @@ from typing import Self
 import asyncssh
 
 from kraut_worker.adapters.ssh.connection import open_connection
+from kraut_worker.adapters.ssh.handshakes import Handshakes
 from kraut_worker.adapters.ssh.settings import SshSettings
 from kraut_worker.adapters.ssh.shell import SshShell, check_machine_id
 from kraut_worker.ports import HostTarget, Shell
@@ -43,7 +44,7 @@ class SshConnector:
 
     def __init__(self, settings: SshSettings | None = None) -> None:
         self._settings = settings or SshSettings()
-        self._handshakes = asyncio.Semaphore(self._settings.max_handshakes)
+        self._handshakes = Handshakes(self._settings.max_handshakes, patience_seconds=self._settings.handshake_seconds)
         self._links: dict[HostTarget, _Link] = {}
         self._closing: set[asyncio.Task[None]] = set()
 

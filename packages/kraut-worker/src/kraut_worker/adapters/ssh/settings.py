@@ -38,6 +38,12 @@ class SshSettings(SettingsGroup):
         le=1024,
         description="How many connections are opened at the same time. Default 16: a key exchange costs both sides processor time, and a jump host drops bursts (sshd's MaxStartups).",
     )
+    handshake_seconds: float = Field(
+        default=5,
+        gt=0,
+        le=600,
+        description="How long a login counts among max_handshakes at most, in seconds; it goes on after that. Default 5: a host that hangs in its login holds up no other for longer.",
+    )
     max_sessions: int = Field(
         default=8,
         ge=1,
