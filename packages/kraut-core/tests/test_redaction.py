@@ -12,11 +12,15 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJrcmF1dCJ9.c2lnbmF0dXJl"
     [
         "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n-----END OPENSSH PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\nhunter2, cut before its en",
+        "hunter2hunter2\nhunter2==\n-----END OPENSSH PRIVATE KEY-----\nits beginning was cut off",
         "Authorization: Bearer hunter2hunter2",
         "Authorization: Basic hunter2hunter2==",
         f"token {JWT}",
         "cloning https://git:hunter2@git.example.com/repo",
         "login with password=hunter2 failed",
+        "password=a&hunter2",
+        "password='a hunter2' is wrong",
+        'password="a hunter2" is wrong',
     ],
 )
 def test_secrets_go(text):
@@ -41,6 +45,22 @@ def test_secrets_go(text):
 )
 def test_sentences_stay(text):
     assert redact_text(text) == text
+
+
+def test_known_secrets_go_wherever_they_stand():
+    key = "-----BEGIN KEY-----\nfirst line of it\nsecond one\n-----END KEY-----\n"
+    said = 'Password for kraut is "hunter2!" and the key\n> first line of it\n> second one'
+    assert redact_text(said, known=["hunter2!", key]) == (
+        f'Password for kraut is "{REDACTED}" and the key\n> {REDACTED}\n> {REDACTED}'
+    )
+
+
+def test_a_known_secret_that_is_part_of_another_leaves_no_rest():
+    assert redact_text("hunter2hunter2", known=["hunter2", "hunter2hunter2"]) == REDACTED
+
+
+def test_a_very_short_known_secret_is_not_told_by_its_absence():
+    assert redact_text("root logged in", known=["root"]) == "root logged in"
 
 
 @pytest.mark.parametrize("name", ["password", "ssh-privatekey", "privateKey", "apiKey", "Authorization", "id_token"])

@@ -5,11 +5,12 @@ passwords in URLs, ``password=...``. Cut blocks (no END line) count, since logs 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
 MAX_DEPTH: Final = 8
+MIN_KNOWN: Final = 6
 
 _SECRET_NAMES: Final = (
     "password",
@@ -25,11 +26,14 @@ _SECRET_NAMES: Final = (
 
 _PATTERNS: Final = (
     re.compile(r"-----BEGIN [A-Z0-9 ]{1,64}-----(?:.*?-----END [A-Z0-9 ]{1,64}-----|.*)", re.DOTALL),
+    # The end of a block whose beginning was cut off, as it is where only the end of a long output is kept.
+    re.compile(r"(?:^[A-Za-z0-9+/=]{1,76}\r?\n)+-----END [A-Z0-9 ]{1,64}-----", re.MULTILINE),
     re.compile(r"(?<=\bBearer )[A-Za-z0-9._~+/\-]{8,}=*", re.IGNORECASE),
     re.compile(r"(?<=\bBasic )[A-Za-z0-9+/]{8,}=*"),
     re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)?"),
     re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"),
-    re.compile(r"(?<=password=)[^\s&]+|(?<=passphrase=)[^\s&]+|(?<=token=)[^\s&]+", re.IGNORECASE),
+    # To the next blank, ampersands included: more than needed of an URL, and all of a password that has one.
+    re.compile(r"(?:(?<=password=)|(?<=passphrase=)|(?<=token=))(?:\"[^\"\n]*\"|'[^'\n]*'|\S+)", re.IGNORECASE),
 )
 
 
@@ -38,8 +42,14 @@ def is_secret_name(name: str) -> bool:
     return re.sub(r"[^a-z]", "", name.lower()).endswith(_SECRET_NAMES)
 
 
-def redact_text(text: str) -> str:
-    """``text`` with everything that looks like a secret replaced by ``[redacted]``."""
+def redact_text(text: str, *, known: Iterable[str] = ()) -> str:
+    """``text`` with everything that looks like a secret replaced by ``[redacted]``, and so every line of the ``known`` ones.
+
+    A known line shorter than 6 characters stays: blanking it everywhere would tell it.
+    """
+    lines = {line for secret in known for line in secret.splitlines() if len(line) >= MIN_KNOWN}
+    for line in sorted(lines, key=len, reverse=True):
+        text = text.replace(line, REDACTED)
     for pattern in _PATTERNS:
         text = pattern.sub(REDACTED, text)
     return text

@@ -20,6 +20,12 @@ class Credentials:
     passphrase: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything in it that nobody may see."""
+        key = self.private_key.decode("utf-8", "replace") if self.private_key else None
+        return tuple(secret for secret in (key, self.passphrase, self.password) if secret)
+
 
 @dataclass(frozen=True, slots=True)
 class HostTarget:
@@ -39,6 +45,11 @@ class HostTarget:
     jump_host: "HostTarget | None" = None
     machine_id: str = ""
     uid: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Those of the host and of its jump host."""
+        return self.credentials.secrets + (self.jump_host.secrets if self.jump_host else ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -14,6 +15,7 @@ from kraut_core.errors import (
     TransientError,
 )
 from kraut_core.kube.client import KubeClient
+from kraut_core.redaction import redact_text
 from kraut_worker.activities.operation_logs import OperationLogs
 from kraut_worker.activities.targets import read_references
 from kraut_worker.messages import OperationOrder, OperationReport, RunOperationInput
@@ -51,16 +53,16 @@ class HostOperator:
                 host, target = await self._find(task)
                 async with self._connector.connect(target) as shell:
                     contact, pause = time.monotonic(), FIRST_PAUSE_SECONDS
-                    report = await self._stay(shell, host, order)
+                    report = await self._stay(shell, host, order, known=target.secrets)
                 if report is not None:
                     return report
             except NotFoundError:
                 return OperationReport(state="Unknown", message="the Host was deleted")
             except KrautError as error:
                 if not _may_heal(error, order):
-                    return OperationReport(state="Unknown", message=error.message)
+                    return OperationReport(state="Unknown", message=redact_text(error.message))
                 if time.monotonic() - contact > order.deadline_seconds:
-                    return OperationReport(state="Unknown", message=error.message)
+                    return OperationReport(state="Unknown", message=redact_text(error.message))
                 log.info("operation out of sight", operation=order.id, host=task.host.name, reason=error.reason)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -72,7 +74,9 @@ class HostOperator:
             raise SecretError(references.problem.message if references.problem else "no credentials")
         return host, references.target
 
-    async def _stay(self, shell: Shell, host: Host, order: OperationOrder) -> OperationReport | None:
+    async def _stay(
+        self, shell: Shell, host: Host, order: OperationOrder, *, known: Sequence[str]
+    ) -> OperationReport | None:
         """None: the host still runs the boot that the operation is to end; look again."""
         outcome = await start(shell, _spec(order))
         if order.type == "Reboot":
@@ -83,7 +87,7 @@ class HostOperator:
         while not state.ended:
             state = await poll(shell, order.id, state.offset)
         if state.exit_code != 0:
-            await self._logs.keep(shell, host, order.id)
+            await self._logs.keep(shell, host, order.id, known=known)
         return OperationReport(state="Ended")
 
     async def _await_reboot(self, shell: Shell, order: OperationOrder, outcome: StartOutcome) -> OperationReport | None:
@@ -120,4 +124,4 @@ def _refusal(outcome: StartOutcome) -> str:
         case "Busy":
             return f"operation {outcome.other_id} runs on the host"
         case _:
-            return outcome.message or outcome.result
+            return redact_text(outcome.message or outcome.result)

@@ -1,6 +1,7 @@
 """The output of failed operations, redacted, in ConfigMaps owned by their Host; ``kraut logs`` reads them."""
 
 import json
+from collections.abc import Sequence
 
 import structlog
 
@@ -30,11 +31,14 @@ class OperationLogs:
     def __init__(self, kube: KubeClient) -> None:
         self._kube = kube
 
-    async def keep(self, shell: Shell, host: Host, operation_id: str) -> None:
-        """Keep the end of an operation's output (<= 256 KiB). A log is a courtesy: failing to keep it fails nothing else."""
+    async def keep(self, shell: Shell, host: Host, operation_id: str, *, known: Sequence[str] = ()) -> None:
+        """Keep the end of an operation's output (<= 256 KiB). A log is a courtesy: failing to keep it fails nothing else.
+
+        ``known`` are the secrets that kraut itself has for the host: they are blanked wherever they stand.
+        """
         try:
             output = await _read_end(shell, operation_id)
-            await self._store(host, operation_id, redact_text(output.decode("utf-8", "replace")))
+            await self._store(host, operation_id, redact_text(output.decode("utf-8", "replace"), known=known))
             await self._prune(host)
         except (ForbiddenError, NotFoundError, ConflictError) as error:
             log.warning("operation log not kept", host=host.metadata.name, operation=operation_id, error=str(error))
@@ -82,4 +86,9 @@ async def _read_end(shell: Shell, operation_id: str) -> bytes:
         if not state.chunk:
             break
         output, offset = output + state.chunk, state.offset
-    return output
+    return output if state.size <= MAX_OUTPUT_BYTES else _whole_lines(output)
+
+
+def _whole_lines(output: bytes) -> bytes:
+    """Without the rest of a line whose beginning was cut off: no pattern would know a secret in it."""
+    return output.partition(b"\n")[2] or output

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from kraut_core.api.v1alpha1.host import HostCapacity, HostInfo, PackageStatus
 from kraut_core.errors import UnknownOutcomeError, UnsupportedHostError
+from kraut_core.redaction import redact_text
 from kraut_worker.facts.gather import require_supported
 from kraut_worker.facts.model import (
     Capacity,
@@ -100,4 +101,5 @@ def _package_problem(facts: HostFacts) -> Problem | None:
     error = next((fact for fact in found if isinstance(fact, FactError)), None)
     if error is None:
         return None
-    return Problem(error.reason, error.message, permanent=False)
+    # apt quotes its sources, in which some keep a password.
+    return Problem(error.reason, redact_text(error.message), permanent=False)

@@ -7,6 +7,7 @@ from datetime import datetime
 from kraut_core.api.v1alpha1.host import Host, HostCapacity, HostInfo, OperationStatus, PackageStatus
 from kraut_core.api.v1alpha1.upgradepolicy import UpgradePolicySpec
 from kraut_core.errors import KrautError
+from kraut_core.redaction import redact_text
 from kraut_worker.facts.model import OperationOnHost
 
 
@@ -20,8 +21,8 @@ class Problem:
 
     @classmethod
     def of(cls, error: KrautError) -> "Problem":
-        """The problem that an error tells of."""
-        return cls(reason=error.reason, message=error.message, permanent=error.permanent)
+        """The problem that an error tells of; what it quotes of a host may hold a secret of the host's."""
+        return cls(reason=error.reason, message=redact_text(error.message), permanent=error.permanent)
 
 
 @dataclass(frozen=True, slots=True)
