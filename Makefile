@@ -88,6 +88,10 @@ lab: setup binaries ## Tests on real hosts; needs root on Linux
 sweep: setup binaries ## Long sweeps, with fresh random examples
 	$(BIN)/pytest -m sweep
 
+.PHONY: bench
+bench: setup binaries ## Measure against peers; FIGURE=sync for one of them, on a quiet machine
+	$(BIN)/python -m bench $(or $(FIGURE),all)
+
 .PHONY: test
 test: lint typecheck binaries ## Everything CI runs; ends with pytest's own summary
 	@printf '\n== tests\n'
