@@ -57,6 +57,9 @@ class AssessInput(ObservedModel):
     """Id of the operation that an activity of this workflow is busy with now."""
     attempt: int = 0
     """How many assessments in a row found something that time may heal."""
+    refused_id: str = ""
+    """Id of the operation that the host refused to start just now, and ``refusal``, why."""
+    refusal: str = ""
 
 
 class Assessment(ObservedModel):

@@ -1,6 +1,6 @@
 """What became of an operation: the status' word against the host's."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kraut_core.api.v1alpha1.host import HostStatus, OperationStatus
+from kraut_worker.planning.retries import did_harm
 from kraut_worker.planning.scene import Problem
 from kraut_worker.planning.settle import HISTORY, NEVER_STARTED, ended_now, settle_operations
 from kraut_worker.planning.testing import (
@@ -272,3 +273,14 @@ def test_asking_twice_changes_nothing(case):
     once = settle_operations(make_scene(host, case.seen, **case.asked))
     again = make_host(status=HostStatus(operations=once), **case.host)
     assert settle_operations(make_scene(again, case.seen, **case.asked)) == once
+
+
+def test_a_host_that_refused_to_start_it_says_why_and_nobody_was_harmed():
+    before = make_operation()
+    host = make_host(status=HostStatus(operations=[before]))
+    scene = replace(make_scene(host, seen()), refused_id=before.id, refusal="the disk is full")
+
+    [after] = settle_operations(scene)
+
+    assert (after.result, after.message) == ("Lost", f"{NEVER_STARTED}: the disk is full")
+    assert not did_harm(after)

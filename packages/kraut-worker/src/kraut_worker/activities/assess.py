@@ -173,6 +173,8 @@ def _empty_scene(host: Host, references: References, question: AssessInput, work
         attempt=question.attempt,
         requested=host.metadata.annotations.get(REQUESTED_AT, "")[:256] != handled,
         workflow_id=workflow_id,
+        refused_id=question.refused_id,
+        refusal=question.refusal,
     )
 
 

@@ -46,7 +46,7 @@ class HostOperator:
         from the host itself.
         """
         order = task.order
-        contact = time.monotonic()
+        began = contact = time.monotonic()
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -56,6 +56,10 @@ class HostOperator:
                     report = await self._stay(shell, host, order, known=target.secrets)
                 if report is not None:
                     return report
+                if time.monotonic() - began > order.deadline_seconds:
+                    return OperationReport(
+                        state="Ended", message="the host was told to reboot and still runs the same boot"
+                    )
             except NotFoundError:
                 return OperationReport(state="Unknown", message="the Host was deleted")
             except KrautError as error:

@@ -31,7 +31,7 @@ def newest(operations: Sequence[OperationStatus]) -> OperationStatus | None:
 
 def did_harm(operation: OperationStatus) -> bool:
     """Whether a failed operation may have left the host half done."""
-    if operation.message == NEVER_STARTED:
+    if operation.message.startswith(NEVER_STARTED):
         return False
     return operation.result in FAILED and operation.exit_code not in HARMLESS
 

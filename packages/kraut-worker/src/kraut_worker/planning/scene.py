@@ -70,6 +70,9 @@ class Scene:
     requested: bool
     """A person asked, by the annotation, for another look or another try."""
     workflow_id: str = ""
+    refused_id: str = ""
+    refusal: str = ""
+    """Why the host refused to start the operation ``refused_id`` just now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ HISTORY = 10
 
 OPEN: frozenset[OperationResult] = frozenset({"Running", "Unknown"})
 
+MAX_MESSAGE = 1024
+"""Characters of an operation's message; as many as its schema allows."""
+
 NEVER_STARTED = "it never started on the host"
 
 
@@ -117,7 +120,8 @@ def _never_started(operation: OperationStatus, scene: Scene) -> OperationStatus:
     about_to = operation.id == scene.new_operation_id and operation.generation == scene.host.metadata.generation
     if about_to or operation.id == scene.in_flight:
         return operation
-    return _ended(operation, "Lost", scene.now, message=NEVER_STARTED)
+    why = f": {scene.refusal}" if scene.refusal and operation.id == scene.refused_id else ""
+    return _ended(operation, "Lost", scene.now, message=(NEVER_STARTED + why)[:MAX_MESSAGE])
 
 
 def _ended(

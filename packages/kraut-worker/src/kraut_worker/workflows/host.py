@@ -44,6 +44,7 @@ class HostWorkflow:
         self._woken = False
         self._unserved = 0
         self._order: OperationOrder | None = None
+        self._refused: tuple[str, str] = ("", "")
         self._operating: asyncio.Task[OperationReport] | None = None
 
     @workflow.signal(name=RECONCILE_SIGNAL)
@@ -84,6 +85,8 @@ class HostWorkflow:
             operation_id=str(workflow.uuid4()),
             in_flight=self._order.id if self._order is not None else "",
             attempt=self._attempt,
+            refused_id=self._refused[0],
+            refusal=self._refused[1],
         )
         try:
             assessment = await workflow.execute_activity_method(
@@ -145,8 +148,10 @@ class HostWorkflow:
         """Wait for the end of the operation or a signal; an operation in flight is never cancelled."""
         await workflow.wait_condition(lambda: operating.done() or self._woken)
         if operating.done():
+            report = operating.result()
+            refused = self._order is not None and report.state == "Refused"
+            self._refused = (self._order.id, report.message) if self._order and refused else ("", "")
             self._operating = self._order = None
-            operating.result()
 
     async def _pause(self, assessment: Assessment) -> bool:
         """Wait as the assessment says; False when the workflow may end."""
