@@ -32,12 +32,22 @@ class KubeApi:
     def request(self, method, path, body=None, content_type="application/json", **headers):
         content = None if body is None else json.dumps(body)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._connection.request(
-            method, path, body=content, headers={**self._headers, "Content-Type": content_type, **names}
-        )
-        answer = self._connection.getresponse()
-        text = answer.read()
-        return answer.status, json.loads(text) if text.startswith(b"{") else text.decode()
+        headers = {**self._headers, "Content-Type": content_type, **names}
+        status, text = self._exchange(method, path, content, headers)
+        return status, json.loads(text) if text.startswith(b"{") else text.decode()
+
+    def _exchange(self, method, path, content, headers):
+        for attempt in (1, 2):
+            try:
+                self._connection.request(method, path, body=content, headers=headers)
+                answer = self._connection.getresponse()
+                return answer.status, answer.read()
+            except (http.client.HTTPException, ConnectionError):
+                # The server ends idle connections; what is sent into one that just ended gets no answer.
+                self._connection.close()
+                if attempt == 2:
+                    raise
+        raise AssertionError("not reached")
 
     def close(self):
         self._connection.close()

@@ -140,8 +140,8 @@ async def test_a_kill_before_the_dispatch_loses_nothing(
     finally:
         await asyncio.to_thread(temporal_server.start)
     async with OperatorProcess.running(settings, tmp_path / "log-2") as operator:
-        await wait_for_signals(temporal, home, "Host", home, "new", "Initial")
-        await wait_for_signals(temporal, home, "Host", home, "touched", "Spec")
+        await wait_for_signals(temporal, home, "Host", home, "new", "Initial", repeats=True)
+        await wait_for_signals(temporal, home, "Host", home, "touched", "Spec", repeats=True)
         assert await operator.metric("kraut_dispatches_total") == 2
         await operator.ready()
 

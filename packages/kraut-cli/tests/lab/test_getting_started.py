@@ -24,8 +24,8 @@ def commands():
 
 
 @pytest.mark.usefixtures("services")
-def test_the_guide_does_what_it_says(lab, kraut, tmp_path):
-    host = lab.hosts[2]
+def test_the_guide_does_what_it_says(lab, borrow, kraut, tmp_path):
+    host = borrow(lab.hosts[2])
     boot_id = host.boot_id
     config = tmp_path / "ssh_config"
     config.write_text(f"IdentityFile {lab.ssh.private_key}\nUserKnownHostsFile {tmp_path / 'known_hosts'}\n")

@@ -28,17 +28,17 @@ true
 
 
 @pytest.fixture
-def host(lab):
+def host(lab, borrow):
     """A host that has never heard of kraut."""
-    found = lab.hosts[0]
+    found = borrow(lab.hosts[0])
     found.exec(FORGET_KRAUT)
     return found
 
 
 @pytest.fixture
-def jump(lab, host):
+def jump(lab, borrow):
     """Another such host."""
-    found = lab.hosts[1]
+    found = borrow(lab.hosts[1])
     found.exec(FORGET_KRAUT)
     return found
 

@@ -65,6 +65,8 @@ def test_what_all_keys_of_a_format_share_is_no_leak():
     header = b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMw\n"
     scanner = Scanner({"key": header + SECRET}, common=[header])
     assert scanner.scan(header) == []
+    assert scanner.scan(header + SECRET[:5]) == []
+    assert scanner.scan(header + SECRET[:WINDOW]) != []
     assert scanner.scan(SECRET) != []
 
 

@@ -7,18 +7,12 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kraut_core.api.v1alpha1.host import OperationType
 from kraut_core.errors import TransientError
-from kraut_lab.errors import MissingRequirementError
-from kraut_lab.hosts import HostImage
-from kraut_lab.lab import Lab
-from kraut_lab.record import LabRecord, read_record, write_record
-from kraut_lab.requirements import check_host_requirements
 from kraut_worker.adapters.ssh import SshConnector, SshSettings
 from kraut_worker.operations.protocol import OperationSpec, OperationState, StartOutcome, poll, start
 from kraut_worker.ports import Credentials, HostTarget, Shell
@@ -116,19 +110,6 @@ class CuttingProxy:
 def cutting_proxy(target: HostTarget) -> Callable[[list[tuple[str, int]]], CuttingProxy]:
     """Make a proxy to the host that cuts its connections, one after the other, where it is told."""
     return lambda cuts: CuttingProxy(target.address, target.port, cuts)
-
-
-@pytest.fixture(scope="session")
-def lab(lab_folder: Path) -> Lab:
-    """A lab of which only hosts and package repository are started: nothing here speaks to Kubernetes."""
-    try:
-        check_host_requirements()
-    except MissingRequirementError as error:
-        pytest.skip(str(error))
-    lab = Lab(lab_folder.name)
-    write_record(lab.folder, (read_record(lab.folder) or LabRecord()).with_hosts(1, HostImage()))
-    lab._start_hosts()
-    return lab
 
 
 @pytest.fixture(scope="session")

@@ -47,13 +47,13 @@ class Scanner:
         for name, secret in secrets.items():
             if len(secret) < WINDOW:
                 raise ValueError(f"A secret to search for has {WINDOW} bytes or more, {name} has {len(secret)}.")
-        known = [text.content for sample in common for text in _encoded("", sample)]
+        self._known = [text.content for sample in common for text in _encoded("", sample)]
         # Any `least` bytes in a row hold one whole block of those that begin at every (least - 7)th byte.
         self._blocks: dict[int, list[tuple[_Text, int]]] = {}
         for text in (text for name, secret in secrets.items() for text in _encoded(name, secret)):
             for start in range(0, len(text.content) - _BLOCK + 1, text.least - _BLOCK + 1):
                 block = text.content[start : start + _BLOCK]
-                if not any(block in sample for sample in known):
+                if not any(block in sample for sample in self._known):
                     self._blocks.setdefault(int.from_bytes(block, sys.byteorder), []).append((text, start))
 
     def scan(self, data: bytes) -> list[Leak]:
@@ -81,9 +81,17 @@ class Scanner:
         while at >= 0:
             for text, start in self._blocks[number]:
                 first, length = _extent(data, base + at, text.content, start)
-                if length >= text.least:
+                run = data[first : first + length]
+                if length >= text.least and len(self._stripped(run)) >= _BLOCK:
                     yield Leak(text.secret, text.encoding, first)
             at = piece.find(block, at + 1)
+
+    def _stripped(self, run: bytes) -> bytes:
+        """Without the beginning that texts without secrets have too: what follows it may agree by chance."""
+        for length in range(len(run), 0, -1):
+            if any(run[:length] in sample for sample in self._known):
+                return run[length:]
+        return run
 
 
 def _extent(data: bytes, at: int, text: bytes, start: int) -> tuple[int, int]:

@@ -66,15 +66,23 @@ async def signals(temporal: Client, home: str, kind: str, namespace: str, name: 
 
 
 async def wait_for_signals(
-    temporal: Client, home: str, kind: str, namespace: str, name: str, *reasons: str
+    temporal: Client, home: str, kind: str, namespace: str, name: str, *reasons: str, repeats: bool = False
 ) -> list[ReconcileRequest]:
-    """Wait until the workflow got exactly these; raises AssertionError with what it got."""
+    """Wait until the workflow got exactly these; raises AssertionError with what it got.
+
+    ``repeats``: a signal may come more than once. Temporal may take one and die, or start, before it says so; it is sent again.
+    """
     found: list[Any] = []
     try:
         async with asyncio.timeout(WAIT_SECONDS):
-            while [request.reason for request in found] != list(reasons):
+            while _reasons(found, repeats=repeats) != list(reasons):
                 await asyncio.sleep(0.05)
                 found = await signals(temporal, home, kind, namespace, name)
     except TimeoutError:
         raise AssertionError(f"expected {reasons}, found {found}") from None
     return found
+
+
+def _reasons(found: list[ReconcileRequest], *, repeats: bool) -> list[str]:
+    reasons = [request.reason for request in found]
+    return list(dict.fromkeys(reasons)) if repeats else list(reasons)
