@@ -31,5 +31,5 @@ def borrow() -> Iterator[Callable[[Any], Any]]:
     yield take
     for host in borrowed:
         host.exec(
-            "cd / && rm -rf /home/kraut etc/sudoers.d/* && tar -C / -xpf /root/borrowed.tar && rm /root/borrowed.tar"
+            "cd / && rm -rf /home/kraut etc/sudoers.d/* && tar -C / --numeric-owner -xpf /root/borrowed.tar && rm /root/borrowed.tar"
         )
