@@ -12,7 +12,7 @@ from kraut_core.errors import ConflictError, InvalidSpecError, KrautError, NotFo
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.events import Event, create_event
 from kraut_worker.activities.cleanup import FINALIZER, HostCleaner
-from kraut_worker.activities.places import give_back, take_place
+from kraut_worker.activities.places import give_back, keep_place, take_place
 from kraut_worker.activities.targets import References, read_references
 from kraut_worker.facts.gather import gather_facts
 from kraut_worker.messages import AssessInput, Assessment
@@ -110,6 +110,8 @@ class HostAssessor:
     async def _with_place(self, plan: Plan) -> Plan:
         """A decision to start becomes a started operation, or a wait for a place in the budget."""
         decision = plan.decision
+        if decision.action == "Stay":
+            await keep_place(self._kube, plan.scene.host, plan.scene.now)
         if decision.action != "Start" or decision.operation is None:
             return plan
         denied = await take_place(self._kube, plan.scene.host, plan.scene.now)

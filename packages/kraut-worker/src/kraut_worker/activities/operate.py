@@ -22,13 +22,16 @@ from kraut_worker.messages import OperationOrder, OperationReport, RunOperationI
 from kraut_worker.operations.apt import update_packages
 from kraut_worker.operations.protocol import OperationSpec, StartOutcome, poll, start
 from kraut_worker.operations.reboot import reboot
-from kraut_worker.operations.state import OperationState
+from kraut_worker.operations.state import OperationState, State
 from kraut_worker.ports import HostConnector, HostTarget, Shell
 
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
+
+NEVER_BEGAN: frozenset[State] = frozenset({"Pending", "Absent"})
+NOT_BEGUN = "its unit ended before it began, or its folder is gone: is /var/lib/kraut full, or read-only?"
 
 
 class HostOperator:
@@ -90,6 +93,8 @@ class HostOperator:
         state = OperationState(state="Running")
         while not state.ended:
             state = await poll(shell, order.id, state.offset)
+            if state.state in NEVER_BEGAN:
+                return OperationReport(state="Refused", message=NOT_BEGUN)
         if state.exit_code != 0:
             await self._logs.keep(shell, host, order.id, known=known)
         return OperationReport(state="Ended")
@@ -100,8 +105,14 @@ class HostOperator:
         if not outcome.attachable:
             return OperationReport(state="Refused", message=_refusal(outcome))
         state = await poll(shell, order.id, wait_seconds=2)
-        if state.current_boot_id != order.boot_id or (state.state == "Done" and state.exit_code):
+        if (
+            state.current_boot_id != order.boot_id
+            or state.state == "Lost"
+            or (state.state == "Done" and state.exit_code)
+        ):
             return OperationReport(state="Ended")
+        if state.state in NEVER_BEGAN:
+            return OperationReport(state="Refused", message=NOT_BEGUN)
         return None
 
 

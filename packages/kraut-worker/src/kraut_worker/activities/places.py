@@ -9,7 +9,7 @@ from kraut_core.api.v1alpha1.upgradepolicy import Reservation, UpgradePolicy, Up
 from kraut_core.errors import ConflictError, NotFoundError
 from kraut_core.kube.client import KubeClient
 from kraut_worker.planning import verdicts
-from kraut_worker.planning.budget import Denied, release, reserve
+from kraut_worker.planning.budget import Denied, occupy, release, reserve
 
 TRIES = 20
 """Of hosts that ask at once one wins each time; whoever lost so often waits for its next turn."""
@@ -21,13 +21,32 @@ async def take_place(kube: KubeClient, host: Host, now: datetime) -> Denied | No
     if reference is None:
         return None
     for _ in range(TRIES):
-        policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
+        try:
+            policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
+        except NotFoundError:
+            return Denied(f"UpgradePolicy {reference.name} does not exist any more")
         outcome = reserve(policy, await _sharing(kube, policy), host, now)
         if isinstance(outcome, Denied):
             return outcome
         if await _write(kube, policy, outcome.reservations):
             return None
     return Denied(f"UpgradePolicy {reference.name} is being asked by too many hosts at once")
+
+
+async def keep_place(kube: KubeClient, host: Host, now: datetime) -> None:
+    """See to it that a host in mid work holds a place: it may have come under its policy, or been re-created, meanwhile."""
+    reference = host.spec.upgrade_policy_ref
+    if reference is None:
+        return
+    for _ in range(TRIES):
+        try:
+            policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
+        except NotFoundError:
+            return
+        if any(held.uid == host.metadata.uid for held in _held(policy)):
+            return
+        if await _write(kube, policy, occupy(policy, await _sharing(kube, policy), host, now).reservations):
+            return
 
 
 async def give_back(kube: KubeClient, host: Host) -> list[Host]:
@@ -45,7 +64,8 @@ async def give_back(kube: KubeClient, host: Host) -> list[Host]:
         sharing = await _sharing(kube, policy)
         kept = release(policy, sharing, host.metadata.uid)
         if kept is None or await _write(kube, policy, kept):
-            return _waiting(sharing)
+            # One more than came free: if the first cannot start after all, the second does. The rest look again by themselves.
+            return _waiting(sharing)[:2]
     return []
 
 

@@ -7,7 +7,7 @@ from typing import cast
 from kraut_core.api.meta import ObservedReference
 from kraut_core.api.v1alpha1.host import Endpoint, Host
 from kraut_core.api.v1alpha1.upgradepolicy import UpgradePolicy, UpgradePolicySpec
-from kraut_core.errors import NotFoundError, SecretError
+from kraut_core.errors import ForbiddenError, NotFoundError, SecretError
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.objects import Secret
 from kraut_worker.planning.scene import Problem
@@ -74,6 +74,13 @@ async def _read_secret(
             f"Secret {name} does not exist in namespace {host.metadata.namespace}: create it with the key {PRIVATE_KEY} "
             f"(and {PASSPHRASE} if the key has one) or {PASSWORD}",
             reason="SecretNotFound",
+        )
+    except ForbiddenError as error:
+        _remember(observed, ObservedReference(kind="Secret", name=name))
+        return SecretError(
+            f"kraut-worker may not read Secret {name} in namespace {host.metadata.namespace}: bind the ClusterRole "
+            f"kraut-worker-namespaced there, then annotate the Host with kraut.dev/requested-at ({error.message})",
+            reason="SecretForbidden",
         )
     _remember(observed, ObservedReference(kind="Secret", name=name, uid=secret.uid, version=secret.resource_version))
     return secret

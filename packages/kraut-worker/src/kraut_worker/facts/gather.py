@@ -26,9 +26,13 @@ MAX_OUTPUT_BYTES = 4 << 20
 
 
 def all_facts(max_list_age: timedelta) -> tuple[Fact[Any], ...]:
-    """Every fact of HostFacts, in the order in which they are read: the lists before the packages that come from them."""
+    """Every fact of HostFacts, in the order in which they are read.
+
+    Operations come before what they change: one that ends in between is still running for this look, and the next sees both.
+    The lists come before the packages that are computed from them.
+    """
     lists = package_lists(int(max_list_age.total_seconds()))
-    return (OS_RELEASE, MACHINE, CAPACITY, REBOOT_REQUIRED, CLUSTER_NODE, OPERATIONS, lists, PACKAGES)
+    return (OS_RELEASE, MACHINE, CAPACITY, CLUSTER_NODE, OPERATIONS, REBOOT_REQUIRED, lists, PACKAGES)
 
 
 async def gather_facts(shell: Shell, *, max_list_age: timedelta, timeout_seconds: float = 300) -> HostFacts:

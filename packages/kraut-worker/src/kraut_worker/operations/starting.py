@@ -12,6 +12,9 @@ from kraut_worker.operations.reading import READ_FUNCTION
 from kraut_worker.operations.unit import RUN
 from kraut_worker.ports import CommandResult
 
+RUN_LIMIT_SECONDS: Final = 86_400
+"""systemd ends an operation that takes longer than a day: a maintainer script that hangs must not hold a budget for ever."""
+
 STOP_TIMEOUT_SECONDS: Final = 900
 """How long a shutdown waits for a running operation: half-installed packages cost more than a late reboot."""
 
@@ -68,7 +71,7 @@ say=$( { printf 'type=%s\\ntoken=%s\\nbootID=%s\\ncreated=%s\\n' @TYPE@ "$token"
 ls -1t @OPS@ | tail -n +@FIRST_PRUNED@ | while read -r old; do [ "$old" = "$id" ] || rm -rf "@OPS@/$old"; done
 # --collect: the result file is the record; a unit that failed is forgotten at once and blocks nothing.
 say=$(timeout 60 systemd-run --quiet --collect --unit="kraut-$id" --service-type=exec \\
-  --description="kraut @TYPE@ $id" --property=KillMode=mixed --property=TimeoutStopSec=@STOP@ \\
+  --description="kraut @TYPE@ $id" --property=KillMode=mixed --property=TimeoutStopSec=@STOP@ --property=RuntimeMaxSec=@LIMIT@ \\
   --property=OOMPolicy=continue --property=StandardInput=null \\
   --property=StandardOutput="append:$dir/out" --property=StandardError="append:$dir/out" \\
   /bin/sh "$dir/run" 2>&1 9>&-) || cannot "$say"
@@ -95,6 +98,7 @@ def start_script(spec: OperationSpec) -> str:
         "OPS": OPS,
         "END": end,
         "STOP": str(STOP_TIMEOUT_SECONDS),
+        "LIMIT": str(RUN_LIMIT_SECONDS),
         "FIRST_PRUNED": str(KEPT_FOLDERS + 1),
     }
     # In one pass, so that an `@ID@` inside of the embedded script stays what it is.

@@ -51,5 +51,6 @@ def count_failures(before: int, ended: Sequence[OperationStatus]) -> int:
     """Failures in a row after ``ended`` (newest first) came to an end."""
     failures = before
     for operation in reversed(ended):
-        failures = failures + 1 if operation.result in FAILED else 0
+        if operation.message != NEVER_STARTED:  # nothing was tried: a worker died, or was too busy to begin
+            failures = failures + 1 if operation.result in FAILED else 0
     return failures

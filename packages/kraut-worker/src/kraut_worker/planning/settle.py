@@ -121,7 +121,7 @@ def _never_started(operation: OperationStatus, scene: Scene) -> OperationStatus:
     if about_to or operation.id == scene.in_flight:
         return operation
     why = f": {scene.refusal}" if scene.refusal and operation.id == scene.refused_id else ""
-    return _ended(operation, "Lost", scene.now, message=(NEVER_STARTED + why)[:MAX_MESSAGE])
+    return _ended(operation, "Lost", scene.now, message=NEVER_STARTED + why)
 
 
 def _ended(
@@ -133,7 +133,7 @@ def _ended(
     message: str = "",
 ) -> OperationStatus:
     return operation.model_copy(
-        update={"result": result, "completion_time": now, "exit_code": exit_code, "message": message}
+        update={"result": result, "completion_time": now, "exit_code": exit_code, "message": message[:MAX_MESSAGE]}
     )
 
 

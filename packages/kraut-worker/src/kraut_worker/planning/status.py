@@ -70,7 +70,7 @@ def _observed(before: HostStatus, scene: Scene) -> dict[str, object]:
         "packages": observation.packages or before.packages,
         "reboot_required": observation.reboot_required,
         "reboot_required_by": list(observation.reboot_required_by[:64]),
-        "host_keys": before.host_keys or [observation.host_key] if first_use and observation.host_key else [],
+        "host_keys": (before.host_keys or [observation.host_key]) if first_use and observation.host_key else [],
     }
 
 
