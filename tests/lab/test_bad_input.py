@@ -135,6 +135,12 @@ def test_a_key_trusted_on_first_use_is_recorded_and_pinned(desk, machine):
     handle.wait_condition("Ready", "True", "Reachable")
 
 
+def test_a_key_is_pinned_on_first_use_also_when_the_login_leads_nowhere(desk, machine):
+    handle = desk.host(machine, user="kraut-no-sudo", hostKeys=None, hostKeyPolicy="TrustOnFirstUse")
+    host, _ = stalled(handle, "SudoPasswordRequired")
+    assert [" ".join(key.split()[:2]) for key in host["status"]["hostKeys"]] == [machine.host_key]
+
+
 def test_a_closed_port_is_unknown_and_heals_by_itself(desk, machine):
     handle = desk.host(machine, port=2222)
     host = handle.wait_condition("Ready", "Unknown", "ConnectionRefused")

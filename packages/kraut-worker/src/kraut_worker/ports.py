@@ -100,3 +100,10 @@ class HostConnector(Protocol):
         PrivilegeError; and MachineIdentityError after nothing but the machine id was read.
         """
         ...
+
+    async def learn_host_key(self, target: HostTarget) -> str:
+        """The key that the host shows, as an OpenSSH public-key line without a comment; nobody logs in.
+
+        Raises UnreachableError, and for a jump host all that ``connect`` raises.
+        """
+        ...

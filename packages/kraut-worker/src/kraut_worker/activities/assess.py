@@ -79,7 +79,7 @@ class HostAssessor:
         scene = _empty_scene(host, references, question, workflow_id)
         if host.status is None or host.status.observed_generation != host.metadata.generation:
             host = await self._write(host, discovering_status(scene, references.observed))
-        observation, problem = await self._probe(host, references, requested=scene.requested)
+        host, observation, problem = await self._probe(host, references, requested=scene.requested)
         if observation is not None and FINALIZER not in host.metadata.finalizers:
             host = await self._add_finalizer(host)
         return await self._decide(_filled_scene(scene, host, observation, problem), references.observed)
@@ -121,19 +121,25 @@ class HostAssessor:
 
     async def _probe(
         self, host: Host, references: References, *, requested: bool
-    ) -> tuple[Observation | None, Problem | None]:
-        if references.target is None:
-            return None, references.problem
+    ) -> tuple[Host, Observation | None, Problem | None]:
+        target = references.target
+        if target is None:
+            return host, None, references.problem
+        try:
+            key = await self._connector.learn_host_key(target) if target.trust_on_first_use else ""
+        except KrautError as error:
+            return host, None, _not_observed(host, error)
+        if key:
+            # Recorded before anybody logs in: a login that fails must not leave the host open to the next key.
+            host = await self._write(host, (host.status or HostStatus()).model_copy(update={"host_keys": [key]}))
+            target = replace(target, host_keys=(key,), trust_on_first_use=False)
         max_age = timedelta() if requested else self._package_list_max_age
         try:
-            async with self._connector.connect(references.target) as shell:
+            async with self._connector.connect(target) as shell:
                 facts = await gather_facts(shell, max_list_age=max_age)
-                return observe(facts, shell.host_key), None
+                return host, observe(facts, shell.host_key), None
         except KrautError as error:
-            log.info(
-                "host not observed", host=host.metadata.name, namespace=host.metadata.namespace, reason=error.reason
-            )
-            return None, Problem.of(error)
+            return host, None, _not_observed(host, error)
 
     async def _write(self, host: Host, status: HostStatus) -> Host:
         return await self._kube.replace_status(Host, host.model_copy(update={"status": status}))
@@ -159,6 +165,11 @@ class HostAssessor:
             for waiting in await give_back(self._kube, host):
                 await self._wake(waiting)
         return assessment
+
+
+def _not_observed(host: Host, error: KrautError) -> Problem:
+    log.info("host not observed", host=host.metadata.name, namespace=host.metadata.namespace, reason=error.reason)
+    return Problem.of(error)
 
 
 def _empty_scene(host: Host, references: References, question: AssessInput, workflow_id: str) -> Scene:

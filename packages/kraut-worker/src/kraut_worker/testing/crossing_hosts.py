@@ -31,6 +31,11 @@ class CrossingConnector:
                 shell = await stack.enter_async_context(self._inner.connect(target))
             yield CrossingShell(shell, self._crossings)
 
+    async def learn_host_key(self, target: HostTarget) -> str:
+        """As ``HostConnector.learn_host_key``."""
+        with self._crossings.around("ssh learn host key"):
+            return await self._inner.learn_host_key(target)
+
 
 class CrossingShell:
     """A Shell around another one; its crossings bear the name of the function that runs the script."""

@@ -163,3 +163,8 @@ class ScriptedConnector:
         if isinstance(host, KrautError):
             raise host
         yield host
+
+    async def learn_host_key(self, target: HostTarget) -> str:
+        """The key that the shell of the target's address shows."""
+        async with self.connect(target) as shell:
+            return shell.host_key

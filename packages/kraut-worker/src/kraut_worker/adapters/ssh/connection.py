@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncssh
 
-from kraut_core.errors import InvalidSpecError, SecretError
+from kraut_core.errors import HostKeyMismatchError, InvalidSpecError, SecretError, UnreachableError
 from kraut_worker.adapters.ssh.dialling import dial, wait_for_banner
 from kraut_worker.adapters.ssh.errors import describe_target, explain_failure, host_key_mismatch
 from kraut_worker.adapters.ssh.handshakes import Handshakes
@@ -59,6 +59,41 @@ async def open_connection(
         )
     options = await _login_options(target, where)
     client = _PinningClient(pinned, trust_on_first_use=target.trust_on_first_use)
+    return await _reach(target, settings, handshakes, client, tunnel=tunnel, options=options)
+
+
+async def learn_host_key(
+    target: HostTarget,
+    settings: SshSettings,
+    handshakes: Handshakes,
+    *,
+    tunnel: asyncssh.SSHClientConnection | None = None,
+) -> str:
+    """The key that the host shows, as an OpenSSH public-key line; nothing is sent that could log in.
+
+    As OpenSSH's ``StrictHostKeyChecking=accept-new``, which records a key before it authenticates: a host that refuses the
+    login is pinned all the same, and no later one gets the credentials. Raises UnreachableError.
+    """
+    client = _PinningClient((), trust_on_first_use=False)
+    options = {"client_keys": None, "public_key_auth": False, "password_auth": False, "kbdint_auth": False}
+    try:
+        (await _reach(target, settings, handshakes, client, tunnel=tunnel, options=options)).abort()
+    except HostKeyMismatchError:
+        if client.refused is None:
+            raise
+        return " ".join(client.refused.export_public_key("openssh").decode().split()[:2])
+    raise UnreachableError(f"{describe_target(target)} let kraut in without showing a key", reason="HostKeyMissing")
+
+
+async def _reach(
+    target: HostTarget,
+    settings: SshSettings,
+    handshakes: Handshakes,
+    client: _PinningClient,
+    *,
+    tunnel: asyncssh.SSHClientConnection | None,
+    options: dict[str, Any],
+) -> asyncssh.SSHClientConnection:
     connected = tunnel is not None
     try:
         if tunnel is None:
@@ -69,7 +104,7 @@ async def open_connection(
             return await _log_in(target, settings, client, tunnel, options)
     except (OSError, asyncssh.Error, ValueError) as error:
         if client.refused is not None:
-            raise host_key_mismatch(target, list(pinned), describe_key(client.refused)) from error
+            raise host_key_mismatch(target, list(client.pinned), describe_key(client.refused)) from error
         raise explain_failure(error, target, connected=connected, banner=client.banner) from error
 
 

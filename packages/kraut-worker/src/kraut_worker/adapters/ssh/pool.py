@@ -8,7 +8,7 @@ from typing import Self
 
 import asyncssh
 
-from kraut_worker.adapters.ssh.connection import open_connection
+from kraut_worker.adapters.ssh.connection import learn_host_key, open_connection
 from kraut_worker.adapters.ssh.handshakes import Handshakes
 from kraut_worker.adapters.ssh.settings import SshSettings
 from kraut_worker.adapters.ssh.shell import SshShell, check_machine_id
@@ -74,6 +74,14 @@ class SshConnector:
                 shell = shell or await self._log_in(link, target)
             check_machine_id(target, shell.machine_id)
             yield shell
+
+    async def learn_host_key(self, target: HostTarget) -> str:
+        """See ``kraut_worker.ports.HostConnector``."""
+        async with AsyncExitStack() as through:
+            tunnel = None
+            if target.jump_host is not None:
+                tunnel = await through.enter_async_context(self._tunnel(target.jump_host))
+            return await learn_host_key(target, self._settings, self._handshakes, tunnel=tunnel)
 
     @asynccontextmanager
     async def _tunnel(self, target: HostTarget) -> AsyncIterator[asyncssh.SSHClientConnection]:
