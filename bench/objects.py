@@ -107,10 +107,7 @@ def _status(metadata: Any, secret: Secret) -> dict[str, Any]:
             "reason": reason,
             "message": message,
         }
-        for kind, reason, message in (
-            ("Ready", "Observed", "The host was reached and its facts were read."),
-            ("UpToDate", "NothingPending", "No update is pending and no reboot is due."),
-        )
+        for kind, reason, message in (("Ready", "Observed", "The host was reached and its facts were read."),)
     ]
     seen = {"kind": "Secret", "name": SECRET, "uid": secret.uid, "version": secret.resource_version}
     return {
@@ -120,7 +117,6 @@ def _status(metadata: Any, secret: Secret) -> dict[str, Any]:
         "workflowID": f"bench/Host/{metadata['namespace']}/{metadata['name']}",
         "fencingToken": 2,
         "hostInfo": _HOST_INFO,
-        "capacity": {"cpu": 64, "memoryBytes": 549755813888, "diskBytes": 1920383410176},
         "packages": {"pending": 0, "security": 0, "listsRefreshedAt": _LONG_AGO},
         "rebootRequired": False,
     }
