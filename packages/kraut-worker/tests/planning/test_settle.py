@@ -178,10 +178,11 @@ CASES = [
         "refused",
     ),
     Case(
-        "its unit was killed, still in the old boot -> Running: shutting down kills units",
+        "its unit was killed, still in the old boot -> Lost: systemd need not have been told",
         REBOOT,
         seen(on_host("Lost", type_="Reboot", boot="boot-0"), boot="boot-0"),
-        "Running",
+        "Lost",
+        "killed",
     ),
     Case(
         "accepted 11 minutes ago, still in the old boot -> Failed",

@@ -18,6 +18,7 @@ MAX_MESSAGE = 1024
 """Characters of an operation's message; as many as its schema allows."""
 
 NEVER_STARTED = "it never started on the host"
+KILLED = "it ended without leaving a result: it was killed"
 
 
 def settle_operations(scene: Scene) -> list[OperationStatus]:
@@ -66,7 +67,7 @@ def _settle_work(operation: OperationStatus, seen: OperationOnHost | None, scene
         case "Done":
             return _done(operation, seen.state.exit_code if seen is not None else None, scene)
         case "Lost":
-            return _ended(operation, "Lost", scene.now, message="it ended without leaving a result: it was killed")
+            return _ended(operation, "Lost", scene.now, message=KILLED)
         case "Rebooted":
             return _ended(operation, "Lost", scene.now, message="the host rebooted before it ended")
         case _:
@@ -81,6 +82,9 @@ def _settle_reboot(operation: OperationStatus, seen: OperationOnHost | None, sce
         return _never_started(operation, scene)
     if seen.state.state == "Done" and seen.state.exit_code:
         return _done(operation, seen.state.exit_code, scene)
+    if seen.state.state == "Lost":
+        # It outlives the beginning of a shutdown: killed before its end, it need not have told systemd anything.
+        return _ended(operation, "Lost", scene.now, message=KILLED)
     # While an activity stays with it, it may have been told only now: the deadline counts from the decision.
     if operation.id != scene.in_flight and deadline_passed(
         operation, scene.policy.progress_deadline_seconds, scene.now
