@@ -182,7 +182,7 @@ class HostHandle:
         assert status == 200, answer
         return answer
 
-    def wait(self, predicate, what, *, seconds=45):
+    def wait(self, predicate, what, *, seconds=150):
         """Wait until the predicate holds for the object, and return it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -193,20 +193,20 @@ class HostHandle:
                 pytest.fail(f"{self.name}: waited {seconds} s for {what}; it is {describe(found)}")
             time.sleep(0.1)
 
-    def wait_current(self, *, seconds=45):
+    def wait_current(self, *, seconds=150):
         """Wait until kraut has answered this generation and is at rest (kstatus: Current or Failed)."""
         return self.wait(is_at_rest, "kraut to be at rest", seconds=seconds)
 
-    def wait_condition(self, type_, status, reason=None, *, seconds=45):
+    def wait_condition(self, type_, status, reason=None, *, seconds=150):
         """Wait for a condition of this generation."""
         what = f"{type_}={status} {reason or ''}"
         return self.wait(lambda host: answered(host) and has(host, type_, status, reason), what, seconds=seconds)
 
-    def wait_up_to_date(self, *, seconds=90):
+    def wait_up_to_date(self, *, seconds=240):
         """Wait until nothing is left to do."""
         return self.wait(lambda host: is_at_rest(host) and has(host, "UpToDate", "True"), "UpToDate", seconds=seconds)
 
-    def wait_operation(self, type_, *, result=None, seconds=45):
+    def wait_operation(self, type_, *, result=None, seconds=150):
         """Wait until an operation of a type is in the status, with that result if one is given."""
 
         def found(host):
@@ -224,7 +224,7 @@ class HostHandle:
         self.desk._sent("PATCH", f"{self.path}?fieldManager=person", body, MERGE)
         return value
 
-    def request_and_wait(self, *, seconds=45):
+    def request_and_wait(self, *, seconds=150):
         """Ask for a look, and wait for its end."""
         value = self.request()
         return self.wait(
@@ -238,7 +238,7 @@ class HostHandle:
         status, answer = self.desk.api.request("DELETE", self.path)
         assert status in (200, 202, 404), answer
 
-    def wait_gone(self, *, seconds=45):
+    def wait_gone(self, *, seconds=150):
         """Wait until the object is gone."""
         deadline = time.monotonic() + seconds
         while self.get() is not None:
