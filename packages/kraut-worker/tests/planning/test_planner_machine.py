@@ -401,7 +401,7 @@ class Planner(RuleBasedStateMachine):
 
 TestPlanner = Planner.TestCase
 TestPlanner.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

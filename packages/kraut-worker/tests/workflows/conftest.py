@@ -60,6 +60,7 @@ class SiteDouble(Changing):
         self.answer: Callable[[AssessInput], Assessment] = lambda _: REST
         self.asked: list[AssessInput] = []
         self.tasks: list[RunOperationInput] = []
+        self.report = OperationReport(state="Ended")
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.may_end = asyncio.Event()
@@ -80,7 +81,7 @@ class SiteDouble(Changing):
             activity.heartbeat()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.may_end.wait(), timeout=1)
-        return OperationReport(state="Ended")
+        return self.report
 
 
 class HomeDouble(Changing):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kraut_worker.messages import AssessInput, Assessment, HostState, OperationOrder
+from kraut_worker.messages import AssessInput, Assessment, HostState, OperationOrder, OperationReport
 
 pytestmark = pytest.mark.integration
 
@@ -221,3 +221,22 @@ async def test_a_long_run_continues_as_new_with_its_site_and_its_operation(stage
     await stage.host_workflow.result()
     assert all(question.in_flight == "op-1" for question in edge.asked[1:-1])
     assert {task.order.id for task in edge.tasks} == {"op-1"}
+
+
+async def test_a_run_that_takes_over_an_operation_attaches_to_it_first(stage):
+    """What the run before handed over, as in the test above."""
+    stage.site.may_end.clear()
+    handle = await stage.wake(QUICK.model_copy(update={"order": order("op-7"), "attempt": 3}))
+    await stage.site.until(lambda: stage.site.tasks and stage.site.asked)
+    assert [task.order.id for task in stage.site.tasks] == ["op-7"]
+    assert (stage.site.asked[0].in_flight, stage.site.asked[0].attempt) == ("op-7", 3)
+    stage.site.may_end.set()
+    await handle.result()
+    assert stage.site.asked[-1].in_flight == ""
+
+
+async def test_what_a_host_refused_is_told_to_the_next_assessment(stage):
+    stage.site.answer = in_turn(operate(), REST)
+    stage.site.report = OperationReport(state="Refused", message="the disk is full")
+    await (await stage.wake(QUICK)).result()
+    assert (stage.site.asked[1].refused_id, stage.site.asked[1].refusal) == ("op-1", "the disk is full")
