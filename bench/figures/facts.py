@@ -59,8 +59,15 @@ def _commands(files: Files, folder: Path) -> dict[str, tuple[list[str], dict[str
         KRAUT: (python("bench.subjects.gather", targets, "base"), env),
         PSSH: (_pssh(targets, _script(folder, "base")), env),
         PYINFRA: (
-            [str(tool_environment("pyinfra") / "pyinfra"), "-y", "--parallel", "50", str(files.pyinfra_inventory)]
-            + ["fact", *PYINFRA_FACTS],
+            [
+                str(tool_environment("pyinfra") / "pyinfra"),
+                "-y",
+                "--parallel",
+                "50",
+                str(files.pyinfra_inventory),
+                "fact",
+                *PYINFRA_FACTS,
+            ],
             env,
         ),
         ANSIBLE: ([*setup, "-a", "gather_subset=!all,hardware"], env | ansible),
