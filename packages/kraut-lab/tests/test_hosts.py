@@ -1,5 +1,6 @@
 """Real hosts: identity, boots, power, network, users, packages."""
 
+import socket
 import subprocess
 
 import pytest
@@ -95,6 +96,18 @@ def test_a_partition_outlives_a_reboot_and_heals(host: LabHost, how: str) -> Non
     assert not host.answers()
     host.network.heal()
     host.wait_answers()
+
+
+def test_a_rejecting_partition_refuses_new_connections_and_resets_those_that_stand(host: LabHost) -> None:
+    with socket.create_connection((host.address, host.port), timeout=5) as standing:
+        assert standing.recv(1024).startswith(b"SSH-2.0-")
+        host.network.partition("reject")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host.address, host.port), timeout=5)
+        standing.sendall(b"SSH-2.0-test\r\n")
+        with pytest.raises(ConnectionResetError):
+            standing.recv(1024)
+    host.network.heal()
 
 
 def test_updates_are_real_and_counted(lab: Lab, host: LabHost) -> None:

@@ -11,8 +11,8 @@ _TABLE = "inet kraut_fault"
 
 _VERDICTS = {
     "drop": "drop",
-    # Only TCP can be answered with a reset; everything else is dropped.
-    "reject": "meta l4proto tcp reject with tcp reset; meta nfproto ipv4 drop",
+    # Only TCP can be answered with a reset; everything else is dropped. The resets themselves go out by the same hook.
+    "reject": "tcp flags & rst == rst accept; meta l4proto tcp reject with tcp reset; meta nfproto ipv4 drop",
 }
 
 
