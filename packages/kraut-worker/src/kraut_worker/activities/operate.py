@@ -45,15 +45,18 @@ class HostOperator:
     async def run(self, task: RunOperationInput) -> OperationReport:
         """Start the operation or attach to it, and stay until it ended or the host was away for the order's deadline.
 
+        Of a Host that is being deleted the first loss is enough: its deletion must not wait for a machine that is gone.
         The report only says whether there is something new to see: what became of the operation, the next assessment reads
         from the host itself.
         """
         order = task.order
         began = contact = time.monotonic()
         pause = FIRST_PAUSE_SECONDS
+        deleting = False
         while True:
             try:
                 host, target = await self._find(task)
+                deleting = host.metadata.deletion_timestamp is not None
                 async with self._connector.connect(target) as shell:
                     contact, pause = time.monotonic(), FIRST_PAUSE_SECONDS
                     report = await self._stay(shell, host, order, known=target.secrets)
@@ -66,9 +69,8 @@ class HostOperator:
             except NotFoundError:
                 return OperationReport(state="Unknown", message="the Host was deleted")
             except KrautError as error:
-                if not _may_heal(error, order):
-                    return OperationReport(state="Unknown", message=redact_text(error.message))
-                if time.monotonic() - contact > order.deadline_seconds:
+                given_up = deleting or time.monotonic() - contact > order.deadline_seconds
+                if given_up or not _may_heal(error, order):
                     return OperationReport(state="Unknown", message=redact_text(error.message))
                 log.info("operation out of sight", operation=order.id, host=task.host.name, reason=error.reason)
             await asyncio.sleep(pause)
