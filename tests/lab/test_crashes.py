@@ -12,7 +12,7 @@ from kraut_lab.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
-GO_ON = "/run/kraut-t-go-on"
+GO_ON = "/run/kraut-lab-go-on"
 HEARTBEAT_SECONDS = 30.0
 
 
@@ -72,6 +72,16 @@ def attempts(lab, desk, handle, activity):
     described = lab.temporal.describe_workflow(f"{home}/Host/{desk.namespace}/{handle.name}")
     pending = described.get("pendingActivities") or []
     return next((int(a.get("attempt", 1)) for a in pending if a["activityType"]["name"] == activity), 0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_waiting(desk, kraut):
+    """Whatever became of the test: the hosts' packages are configured to the end, and deletions find them free."""
+    yield
+    for host in kraut.hosts:
+        host.network.heal()
+        host.power_on()
+        let_go_on(host)
 
 
 @pytest.fixture
@@ -307,13 +317,15 @@ def reservations(desk, policy):
 
 def end_sessions(machine):
     """End every SSH session of the host, so that the next command needs a new connection."""
-    machine.exec("pkill -f '^sshd: .*[@-]' || true")
+    machine.exec("pkill -f '^sshd: kraut' || true")
 
 
 def journal(machine, text):
-    """How many lines of sshd's and sudo's journal hold the text."""
+    """How many lines of sshd's and sudo's journal hold the text, under whatever machine id."""
     machine.exec("journalctl --sync")
-    return machine.exec(f"journalctl --no-pager -o cat -t sshd -t sudo | grep -c '{text}' || true").stdout.strip()
+    return machine.exec(
+        f"journalctl --merge --no-pager -o cat -t sshd -t sudo | grep -c '{text}' || true"
+    ).stdout.strip()
 
 
 def test_a_host_whose_key_changed_gets_no_command(desk, machine, lab):
