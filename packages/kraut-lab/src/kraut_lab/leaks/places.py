@@ -17,9 +17,9 @@ SECRETS = b"/registry/secrets/"
 def read_places(lab: Lab) -> Iterator[tuple[str, bytes]]:
     """(place, its bytes) one after the other: Temporal's database, logs, etcd without Secrets, each host's own records."""
     for file in sorted(lab.temporal.database.parent.glob(f"{lab.temporal.database.name}*")):
-        yield f"Temporal's {file.name}", file.read_bytes()
+        yield f"Temporal's {file.name}", _read(file)
     for file in sorted((lab.folder / "logs").glob("*.log")):
-        yield f"log {file.name}", file.read_bytes()
+        yield f"log {file.name}", _read(file)
     for key, value in read_etcd(lab):
         yield f"etcd {key.decode()}", value
     for host in lab.hosts:
@@ -27,7 +27,7 @@ def read_places(lab: Lab) -> Iterator[tuple[str, bytes]]:
         root = lab.folder / "hosts" / host.name / "upper"
         for folder in ("var/lib/kraut", "var/log"):
             for file in _files(root / folder):
-                yield f"{host.name} {file.relative_to(root)}", file.read_bytes()
+                yield f"{host.name} {file.relative_to(root)}", _read(file)
 
 
 def read_etcd(lab: Lab) -> list[tuple[bytes, bytes]]:
@@ -43,6 +43,13 @@ def read_etcd(lab: Lab) -> list[tuple[bytes, bytes]]:
     connection.close()
     pairs = [(base64.b64decode(kv["key"]), base64.b64decode(kv.get("value", ""))) for kv in answer["kvs"]]
     return [(key, value) for key, value in pairs if not key.startswith(SECRETS)]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""  # removed since it was listed, as SQLite's rollback journal is after each transaction
 
 
 def _files(folder: Path) -> list[Path]:

@@ -68,6 +68,8 @@ say=$( { mkdir -p "$dir" && printf '%s\\n' "$token" | write @ROOT@/token; } 2>&1
 say=$(print_script | write "$dir/script" 2>&1) || cannot "$say"
 say=$(print_run | write "$dir/run" 2>&1) || cannot "$say"
 say=$( { printf 'type=%s\\ntoken=%s\\nbootID=%s\\ncreated=%s\\n' @TYPE@ "$token" "$boot" "$(date +%s)" | write "$dir/spec" && sync "$dir" @OPS@; } 2>&1) || cannot "$say"
+# systemd would make it readable for everybody; what packages print may hold secrets of the host.
+say=$( (: >>"$dir/out") 2>&1) || cannot "$say"
 ls -1t @OPS@ | tail -n +@FIRST_PRUNED@ | while read -r old; do [ "$old" = "$id" ] || rm -rf "@OPS@/$old"; done
 # --collect: the result file is the record; a unit that failed is forgotten at once and blocks nothing.
 say=$(timeout 60 systemd-run --quiet --collect --unit="kraut-$id" --service-type=exec \\
