@@ -303,6 +303,7 @@ def test_a_host_that_does_not_come_back_is_unknown_and_keeps_its_place(desk, mac
     assert operations(waiting.get()) == []
 
     machine.power_on()
+    handle.request()  # else kraut looks within a minute
     host = handle.wait_up_to_date()
     assert operations(host) == [("Reboot", "Succeeded"), ("UpdatePackages", "Succeeded")]
     assert configured(machine) == [("kraut-t-lost", "1.1")]
