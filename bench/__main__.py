@@ -39,7 +39,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, help="how much of what the figure counts (default: the figure's)")
     parser.add_argument("--rounds", type=int, help="rounds of each contender (default: the figure's, 5)")
-    parser.add_argument("--hosts", type=int, default=8, help="real hosts of the lab (default 8)")
+    parser.add_argument("--hosts", type=int, default=6, help="real hosts of the lab (default 6)")
     parser.add_argument("--lab", type=Path, help="folder of a running lab to use (default: one of its own)")
     parser.add_argument("--out", type=Path, default=REPORTS / "benchmarks", help="folder of the JSON files")
     options = parser.parse_args()

@@ -4,16 +4,18 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from kraut_lab.controlplane import ControlPlane
-from kraut_lab.lab import Lab
+from kraut_lab.lab import Lab, in_parallel
 from kraut_lab.owner import abandoned, claim
 from kraut_lab.settings import load_lab_settings
 from kraut_lab.teardown import tear_down
 from kraut_lab.temporal import TemporalServer
 from kraut_lab.watchdog import Watchdog
+
+_INSTALL_PYTHON = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3 >/dev/null"
 
 
 @dataclass(slots=True)
@@ -50,8 +52,10 @@ class Stage:
 
     @cached_property
     def lab(self) -> Lab:
-        """A lab with real hosts, without operator and worker."""
-        return Lab(self.folder.name).up(hosts=self.sizes.hosts, components=False)
+        """A lab with real hosts that have Python, which Ansible needs on them; without operator and worker."""
+        lab = Lab(self.folder.name).up(hosts=self.sizes.hosts, components=False, debian_updates=True)
+        in_parallel([partial(host.exec, _INSTALL_PYTHON) for host in lab.hosts], workers=2)
+        return lab
 
     def operator_settings(self, namespace: str, home: str) -> dict[str, str]:
         """Settings of an operator that watches one namespace, with the identity that it is shipped with."""

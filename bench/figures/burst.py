@@ -46,7 +46,7 @@ def _loop(stage: Stage, number: int) -> Sample:
 
 FIGURE = Figure(
     title="Burst: Hosts that all need their workflow when the operator starts, 64 signals in flight, no rate limit",
-    size=2_000,
+    size=1_000,
     size_of="Hosts",
     measure=measure,
     aims=(Aim(KRAUT, "per_s", 0.9, LOOP, ">="),),

@@ -19,7 +19,7 @@ from kraut_core.kube.client import KubeClient, as_kind
 KRAUT = "kraut-operator"
 GO = "client-go + Go SDK"
 NAMESPACE = "latency"
-LOADS = {10: 0.2, 100: 1.0}
+LOADS = {10: 0.2, 30: 0.6}
 """Changes per second, and the share of the Hosts that are changed at this rate."""
 
 
@@ -37,6 +37,9 @@ def measure(stage: Stage) -> Samples:
     """Both sides see the same Hosts change; each round begins with all of them answered."""
     stage.say(f"making {stage.sizes.size} Hosts")
     asyncio.run(_prepare(stage))
+    stage.notes.append(
+        "30 per second and not 100: Temporal's development server takes about 100 at most, and would be all that is measured"
+    )
     stage.notes.append("open loop: a change is sent when it is due, whether or not earlier ones were acknowledged")
     contenders = {KRAUT: partial(_run, stage, _start_kraut), GO: partial(_run, stage, _start_go)}
     return interleave(contenders, stage.sizes.rounds)
@@ -118,9 +121,9 @@ def _latencies(subject: Subject, changes: list[Change]) -> list[float]:
 
 
 FIGURE = Figure(
-    title="From the commit of a change to the acknowledged signal, at 10 and 100 changes per second",
+    title="From the commit of a change to the acknowledged signal, at 10 and 30 changes per second",
     size=500,
     size_of="Hosts, each changed once per round",
     measure=measure,
-    aims=(Aim(KRAUT, "p99_10_ms", 1.2, GO), Aim(KRAUT, "p99_100_ms", 1.2, GO)),
+    aims=(Aim(KRAUT, "p99_10_ms", 1.2, GO), Aim(KRAUT, "p99_30_ms", 1.2, GO)),
 )
