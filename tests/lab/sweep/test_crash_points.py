@@ -20,12 +20,14 @@ REPORTS = Path(__file__).resolve().parents[3] / "docs" / "reports"
 
 
 @pytest.fixture
-def alone(lab):
-    """The lab without the operator and the worker that other tests share: each lane has its own."""
+def alone(lab, capsys):
+    """The lab without the operator and the worker that other tests share: each lane has its own. Progress is shown."""
     running = [component for name in ("operator", "worker") if (component := lab.component(name)).is_running()]
     for component in running:
         component.stop()
-    yield lab
+    with capsys.disabled():
+        print()
+        yield lab
     for component in running:
         component.start(restart=True)
 

@@ -85,8 +85,9 @@ with crossings.around("ask"):
 
 
 @pytest.mark.parametrize(("phase", "asked"), [("before", ""), ("after", "asked\n")])
-def test_the_process_dies_at_the_point_once(plan, tmp_path, phase, asked):
-    argv = [sys.executable, "-c", PROGRAM, str(plan(at=f"assess.1/ask.1/{phase}"))]
+@pytest.mark.parametrize("number", ["1", "*"])
+def test_the_process_dies_at_the_point_once(plan, tmp_path, phase, asked, number):
+    argv = [sys.executable, "-c", PROGRAM, str(plan(at=f"assess.1/ask.{number}/{phase}"))]
     first = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (first.returncode, first.stdout) == (-signal.SIGKILL, asked)
     assert names(tmp_path)[-1] == f"assess.1/ask.1/{phase}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kraut_lab.crashes.boundaries import Boundary, boundaries, sample, unnumbered
+from kraut_lab.crashes.boundaries import Boundary, any_such, boundaries, sample, unnumbered
 from kraut_lab.crashes.finalstate import differences, steady, workflow_state
 
 COURSE = [
@@ -50,6 +50,11 @@ def test_a_sample_covers_the_course_and_comes_again_with_its_seed():
 def test_kinds_and_faults(name, kind, fault):
     assert unnumbered(name) == kind
     assert Boundary(name).fault == fault
+
+
+def test_any_such_crossing_leaves_out_its_number():
+    pattern = any_such("run_operation.2/kube PUT hosts/_/status.3/before")
+    assert pattern == "run_operation.2/kube PUT hosts/_/status.*/before"
 
 
 def test_steady_drops_what_differs_between_any_two_runs():

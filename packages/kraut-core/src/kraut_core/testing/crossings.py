@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kraut_core.errors import KrautError
@@ -25,7 +26,7 @@ class CrashPlan:
     """What a process does at its crossings; a JSON file, read again at each, so that one process serves many runs.
 
     ``target`` is the name of the object whose crossings count; ``log`` gets one JSON line for each, synced. At the crossing
-    ``at`` the process does what ``fault`` says, once: the file ``marker`` says that it was done. "" for ``at``: never.
+    ``at`` (a name, or a pattern as in fnmatch(3)) the process is killed, once: the file ``marker`` says that it was done.
     """
 
     target: str
@@ -66,7 +67,7 @@ class Point:
             return False
         name = f"{self._name}/{phase}"
         _append(Path(plan.log), {"name": name, "pid": os.getpid(), "time": time.time()})
-        return name == plan.at and _first_time(Path(plan.marker))
+        return fnmatchcase(name, plan.at) and _first_time(Path(plan.marker))
 
     def pass_or_die(self, phase: str) -> None:
         """Log the crossing, and end the process on the spot when the plan wants it here."""

@@ -37,6 +37,12 @@ def boundaries(runs: Sequence[Sequence[str]]) -> list[Boundary]:
     return [Boundary(name, steady=all(name in run for run in runs)) for name in ordered]
 
 
+def any_such(name: str) -> str:
+    """A pattern of names: the same but for how often it was done before in its scope."""
+    action, phase = name.rsplit("/", 1)
+    return f"{action.rsplit('.', 1)[0]}.*/{phase}"
+
+
 def unnumbered(name: str) -> str:
     """A name without its ordinals: boundaries of one kind."""
     scope, action, phase = name.split("/", 1)[0], name.split("/", 1)[1].rsplit("/", 1)[0], name.rsplit("/", 1)[1]

@@ -72,7 +72,8 @@ Then, for each crossing in turn, the course is run again on a host of its own, a
 the connection cut. *Same* means: the status without ids, times and versions, the packages, what maintainer scripts ran (each
 once), the number of reboots (one), the operations on the host (each claimed once, those of the status and no others),
 locks, units, reservations, finalizers and the workflow end as in the golden run, and deletion leaves nothing.
-*Not crossed* are crossings that not all golden runs had (how often a rebooting host is asked), and three more tries had not.
+*Not crossed* are crossings that not all golden runs had (how a connection ends when its host goes down), and three more runs
+had not either, counting any such crossing of the same activity.
 All of it took {minutes:.0f} min.
 """
 
