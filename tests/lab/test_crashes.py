@@ -94,18 +94,30 @@ def worker(kraut):
     component.wait_ready()
 
 
-def test_worker_killed_while_a_package_is_configured_finds_the_operation_again(desk, machine, lab, worker):
-    give_update(lab, machine, "kraut-t-kill")
-    handle = desk.host(machine, operatingSystem={"updates": "All"})
+def test_worker_killed_while_a_package_is_configured_finds_the_operation_again(desk, machines, lab, worker):
+    """U14: the operation is adopted, and the next host of the budget is not disrupted meanwhile."""
+    machine, other = machines[:2]
+    for each in (machine, other):
+        give_update(lab, each, "kraut-t-kill")
+    desk.policy("one", rollingUpdate={"maxUnavailable": 1})
+    handle = desk.host(machine, upgradePolicyRef={"name": "one"}, operatingSystem={"updates": "All"})
     wait_configuring(machine, "kraut-t-kill")
+    waiting = desk.host(other, upgradePolicyRef={"name": "one"}, operatingSystem={"updates": "All"})
+    waiting.wait_condition("Reconciling", "True", "WaitingForBudget")
 
     worker.kill(signal.SIGKILL)
     worker.wait_ready()
+    waiting.request()
+    waiting.wait(lambda found: found["status"].get("lastHandledRequest"), "the request to be seen")
+    assert operations(waiting.get()) == []
+    assert folders(other) == []
     let_go_on(machine)
+    let_go_on(other)
     host = handle.wait_up_to_date()
+    waiting.wait_up_to_date()
 
-    assert configured(machine) == [("kraut-t-kill", "1.1")]
-    assert operations(host) == [("UpdatePackages", "Succeeded")]
+    assert configured(machine) == configured(other) == [("kraut-t-kill", "1.1")]
+    assert operations(host) == operations(waiting.get()) == [("UpdatePackages", "Succeeded")]
     assert folders(machine) == folders(machine, "claim") == ids(host)
 
 
