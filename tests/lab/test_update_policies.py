@@ -58,6 +58,7 @@ def test_a_changed_configuration_file_stays_the_administrators(desk, machine, la
     assert installed(machine) == ["kraut-t-conf"]
 
 
+@pytest.mark.fault(row=17, fault="broken dpkg", invariants=("I12",))
 def test_an_interrupted_dpkg_is_repaired_first(desk, machine, lab):
     flag = "/run/kraut-t-broken"
     give_updates(lab, machine, DebPackage("kraut-t-broken", "1.1", postinst=postinst_fails_while(flag)))
@@ -240,6 +241,7 @@ def test_deleting_a_host_that_is_gone_does_not_hang(desk, machine):
     assert "CleanupSkipped" in [event["reason"] for event in desk.events(handle.name)]
 
 
+@pytest.mark.fault(row=17, fault="apt lock held", invariants=("I12",))
 def test_an_update_window_of_a_busy_package_lock_waits_its_turn(desk, machine, lab):
     give_updates(lab, machine, DebPackage("kraut-t-lock", "1.1"))
     machine.exec(

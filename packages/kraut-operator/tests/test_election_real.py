@@ -90,6 +90,7 @@ async def test_a_leader_that_is_told_to_stop_gives_the_lease_back(kube: KubeClie
     assert (given_back.get("holderIdentity", ""), given_back["leaseDurationSeconds"]) == ("", 1)
 
 
+@pytest.mark.fault(row=2, fault="operator SIGSTOP past its Lease, then CONT", invariants=("I2",))
 async def test_a_leader_that_slept_past_its_lease_ends_itself(
     kube: KubeClient, temporal: Client, home: str, replicas: Replicas
 ) -> None:
@@ -107,6 +108,7 @@ async def test_a_leader_that_slept_past_its_lease_ends_itself(
     assert second.process.returncode is None
 
 
+@pytest.mark.fault(row=2, fault="Lease deleted", invariants=("I2",))
 async def test_a_lease_that_was_deleted_is_taken_again(kube: KubeClient, replicas: Replicas) -> None:
     first = await replicas.start()
     await leading(first)

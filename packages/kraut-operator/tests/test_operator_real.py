@@ -122,6 +122,8 @@ async def test_a_secret_wakes_the_hosts_that_refer_to_it(
         assert "planted" not in (tmp_path / "log").read_text()
 
 
+@pytest.mark.fault(row=1, fault="operator SIGKILL at every dispatch boundary", invariants=("I1", "I2"))
+@pytest.mark.fault(row=10, fault="Temporal SIGKILL", invariants=("I1",))
 async def test_a_kill_before_the_dispatch_loses_nothing(
     kube: KubeClient, temporal: Client, home: str, settings: Settings, tmp_path: Path, temporal_server: "TemporalServer"
 ) -> None:
@@ -146,6 +148,7 @@ async def test_a_kill_before_the_dispatch_loses_nothing(
         await operator.ready()
 
 
+@pytest.mark.fault(row=10, fault="Temporal SIGKILL", invariants=("I1",))
 async def test_signals_wait_while_temporal_is_away(
     kube: KubeClient, temporal: Client, home: str, settings: Settings, tmp_path: Path, temporal_server: "TemporalServer"
 ) -> None:
@@ -162,6 +165,8 @@ async def test_signals_wait_while_temporal_is_away(
         assert operator.logged("Temporal takes signals again")
 
 
+@pytest.mark.fault(row=20, fault="operator's RBAC removed and restored", invariants=("I1",))
+@pytest.mark.fault(row=6, fault="403 then healed", invariants=("I1",))
 async def test_without_rights_it_says_so_and_recovers_by_itself(
     kube: KubeClient, temporal: Client, home: str, settings: Settings, tmp_path: Path
 ) -> None:
@@ -193,6 +198,7 @@ async def test_without_rights_it_says_so_and_recovers_by_itself(
         )
 
 
+@pytest.mark.fault(row=3, fault="kube-apiserver SIGKILL", invariants=("I1",))
 async def test_the_api_server_comes_back_and_nothing_is_missed(
     kube: KubeClient, temporal: Client, home: str, settings: Settings, tmp_path: Path, control_plane: "ControlPlane"
 ) -> None:

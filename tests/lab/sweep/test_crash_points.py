@@ -34,6 +34,9 @@ def say(text):
     print(text, flush=True)
 
 
+@pytest.mark.fault(row=1, fault="operator SIGKILL at every dispatch boundary", invariants=("I1", "I2"))
+@pytest.mark.fault(row=8, fault="worker SIGKILL at each activity boundary", invariants=("I3", "I6", "U14"))
+@pytest.mark.fault(row=8, fault="worker SIGKILL at each SSH boundary", invariants=("I3", "I6", "U14"))
 @pytest.mark.lab
 @pytest.mark.timeout(400)
 def test_a_sample_of_crash_points_changes_nothing(alone, capsys):
@@ -48,6 +51,9 @@ def test_a_sample_of_crash_points_changes_nothing(alone, capsys):
     assert len(results) >= 5
 
 
+@pytest.mark.fault(row=1, fault="operator SIGKILL at every dispatch boundary", invariants=("I1", "I2"))
+@pytest.mark.fault(row=8, fault="worker SIGKILL at each activity boundary", invariants=("I3", "I6", "U14"))
+@pytest.mark.fault(row=8, fault="worker SIGKILL at each SSH boundary", invariants=("I3", "I6", "U14"))
 @pytest.mark.sweep
 @pytest.mark.timeout(7200)
 def test_every_crash_point_changes_nothing(alone, capsys):

@@ -64,6 +64,7 @@ async def test_a_status_is_written_and_nothing_else(client: KubeClient, namespac
     await client.set_finalizers(Host, namespace, "h", written.metadata.resource_version, [])
 
 
+@pytest.mark.fault(row=7, fault="conflicting status writer", invariants=("I9",))
 async def test_of_two_writers_of_a_status_the_later_one_must_read_again(client: KubeClient, namespace: str) -> None:
     host = await create_host(client, namespace, "h")
     first = host.model_copy(update={"status": HostStatus(observed_generation=1)})
@@ -233,6 +234,7 @@ async def test_a_server_that_is_not_there_or_never_answers(control_plane: "Contr
             await client.cluster_uid()
 
 
+@pytest.mark.fault(row=6, fault="401 then healed", invariants=("I1",))
 async def test_a_token_that_was_replaced_is_read_again(
     control_plane: "ControlPlane", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_list_in_pages_does_the_same() -> None:
     assert replica.resource_version == "200"
 
 
+@pytest.mark.fault(row=5, fault="stale LIST", invariants=("I2",))
 def test_versions_of_one_object_never_go_back() -> None:
     replica = synced(("a", 90))
     assert replica.take_lines([event("MODIFIED", "a", 110), event("MODIFIED", "a", 105)])[1:] == []
@@ -113,6 +114,7 @@ def test_versions_of_one_object_never_go_back() -> None:
     assert replica.objects["n", "a"].resource_version == "110"
 
 
+@pytest.mark.fault(row=5, fault="stale LIST", invariants=("I11",))
 def test_a_deletion_of_the_object_before_does_not_delete_its_successor() -> None:
     replica = synced(("a", 90))
     replica.take_lines([event("DELETED", "a", 101), event("ADDED", "a", 102, uid="new")])

@@ -137,6 +137,7 @@ async def test_a_server_without_streaming_lists_is_read_in_pages(client: KubeCli
         assert [type(change) for change in watched.told[8:]] == [Synced, Upserted]
 
 
+@pytest.mark.fault(row=3, fault="kube-apiserver SIGKILL", invariants=("I1",))
 async def test_the_api_server_dies_and_comes_back(
     client: KubeClient, quiet: str, control_plane: "ControlPlane"
 ) -> None:
@@ -152,6 +153,7 @@ async def test_the_api_server_dies_and_comes_back(
         assert watched.stream.trouble is None
 
 
+@pytest.mark.fault(row=5, fault="410 with deletions missed", invariants=("I1",))
 async def test_deletions_that_were_compacted_away_are_found_by_reading_again(
     client: KubeClient, quiet: str, control_plane: "ControlPlane", tmp_path: Path
 ) -> None:
@@ -202,6 +204,7 @@ def _compact(plane: "ControlPlane", revision: int) -> None:
         connection.close()
 
 
+@pytest.mark.fault(row=4, fault="half-open watch", invariants=("I1",))
 async def test_a_half_open_connection_is_noticed_and_replaced(
     client: KubeClient, quiet: str, control_plane: "ControlPlane", tmp_path: Path
 ) -> None:
@@ -219,6 +222,7 @@ async def test_a_half_open_connection_is_noticed_and_replaced(
         assert [type(change) for change in watched.told].count(Synced) == 1
 
 
+@pytest.mark.fault(row=5, fault="RST in the middle of a JSON line", invariants=("I1",))
 async def test_a_reset_in_the_middle_of_an_event_loses_nothing_and_doubles_nothing(
     client: KubeClient, quiet: str, control_plane: "ControlPlane", tmp_path: Path
 ) -> None:

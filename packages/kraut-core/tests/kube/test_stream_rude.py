@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from kraut_core.errors import KrautError
@@ -118,6 +119,9 @@ def kinds_of(asked: list[Mapping[str, str]]) -> list[str]:
     ]
 
 
+@pytest.mark.fault(row=6, fault="429", invariants=("I1",))
+@pytest.mark.fault(row=6, fault="5xx", invariants=("I1",))
+@pytest.mark.fault(row=6, fault="HTML bodies", invariants=("I1",))
 async def test_everything_that_is_not_a_watch_is_an_error_and_is_tried_again(tmp_path: Path) -> None:
     answers = [
         Answer(429, [status(429)]),
@@ -137,6 +141,7 @@ async def test_everything_that_is_not_a_watch_is_an_error_and_is_tried_again(tmp
     assert kinds_of(asked) == ["stream", "stream", "stream", "list", "stream", "list", "10"]
 
 
+@pytest.mark.fault(row=6, fault="429", invariants=("I1",))
 async def test_too_many_requests_resume_the_watch_and_do_not_read_everything_again(tmp_path: Path) -> None:
     answers = [Answer(200, initial(10)), Answer(429, [status(429)]), Answer(200, [line("MODIFIED", 12)], hold=True)]
     asked, _, stream = await play(answers, tmp_path)
@@ -144,6 +149,7 @@ async def test_too_many_requests_resume_the_watch_and_do_not_read_everything_aga
     assert stream.objects["n", "a"].resource_version == "12"
 
 
+@pytest.mark.fault(row=5, fault="410 with deletions missed", invariants=("I1",))
 async def test_an_expired_version_reads_everything_again(tmp_path: Path) -> None:
     for expired in (
         Answer(410, [status(410)]),

@@ -105,6 +105,7 @@ async def test_a_host_lock_held_by_another_is_an_exit_code(host: Any) -> None:
     assert (state.exit_code, runs(host)) == (75, 0)
 
 
+@pytest.mark.fault(row=13, fault="SSH cut in mid output", invariants=("I12",))
 async def test_every_byte_arrives_once_through_cuts(host: Any, cutting_proxy: Any) -> None:
     """Fault 13: the connection is cut again and again while the output is read."""
     spec = host.spec("for i in $(seq 1 20000); do echo line $i; done; sleep 1; printf '\\377\\000end'")
@@ -123,6 +124,8 @@ async def test_every_byte_arrives_once_through_cuts(host: Any, cutting_proxy: An
 CUTS = [("up", size) for size in range(1500, 12000, 750)] + [("down", size) for size in range(1500, 5000, 250)]
 
 
+@pytest.mark.fault(row=13, fault="SSH cut before exec", invariants=("I3", "I12"))
+@pytest.mark.fault(row=13, fault="SSH cut after exit before status", invariants=("I3", "I12"))
 async def test_a_cut_anywhere_in_the_start_and_a_retry_run_once(host: Any, cutting_proxy: Any) -> None:
     """Fault 13: before exec, in the middle of the script, and after the work, before the answer."""
     outcomes: Counter[str] = Counter()
@@ -171,6 +174,7 @@ async def test_killed_without_a_result_is_lost_and_never_runs_again(host: Any) -
     assert runs(host) == 1
 
 
+@pytest.mark.fault(row=16, fault="reboot in the middle of dpkg", invariants=("I3", "I12"))
 async def test_a_power_cut_in_the_middle_is_rebooted_and_never_runs_again(host: Any) -> None:
     spec = host.spec(WAITS)
     await host.start(spec)
@@ -228,6 +232,8 @@ async def _after_reboot(host: Any, spec: OperationSpec) -> Any:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.fault(row=17, fault="read-only file system", invariants=("I12",))
+@pytest.mark.fault(row=17, fault="ENOSPC", invariants=("I12",))
 async def test_a_read_only_or_full_state_folder_is_said(host: Any) -> None:
     host.exec("mkdir -p /var/lib/kraut && mount -t tmpfs -o ro none /var/lib/kraut")
     outcome = await host.start(host.spec(COUNTED))
@@ -240,6 +246,7 @@ async def test_a_read_only_or_full_state_folder_is_said(host: Any) -> None:
     assert runs(host) == 0
 
 
+@pytest.mark.fault(row=17, fault="ENOSPC", invariants=("I12",))
 async def test_the_exit_code_is_kept_on_a_file_system_that_fills_up(host: Any) -> None:
     host.exec("mkdir -p /var/lib/kraut && mount -t tmpfs -o size=256k,mode=0711 none /var/lib/kraut")
     spec = host.spec("head -c 1048576 /dev/zero; exit 9")

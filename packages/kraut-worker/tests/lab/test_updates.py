@@ -152,6 +152,7 @@ async def test_reboot_required_is_seen(host: Any, package: Any) -> None:
     assert facts.reboot_required.packages == (asking.name,)
 
 
+@pytest.mark.fault(row=17, fault="broken dpkg", invariants=("I12",))
 async def test_a_package_that_fails_is_said_and_heals_with_the_next_run(host: Any, package: Any) -> None:
     failing = package()
     host.real.exec("touch /root/fail")
@@ -167,6 +168,7 @@ async def test_a_package_that_fails_is_said_and_heals_with_the_next_run(host: An
     assert "== repair" in output
 
 
+@pytest.mark.fault(row=16, fault="reboot in the middle of dpkg", invariants=("I12",))
 async def test_a_power_cut_in_the_middle_of_dpkg_is_repaired(host: Any, package: Any) -> None:
     """Fault 16."""
     cut = package()
@@ -194,6 +196,7 @@ HOLD = """systemd-run -q --unit=holder perl -e 'use Fcntl; open(F, "+>>", "{path
 my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep 300'"""
 
 
+@pytest.mark.fault(row=17, fault="apt lock held", invariants=("I12",))
 @pytest.mark.parametrize("path", ["/var/lib/apt/lists/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"])
 async def test_a_lock_that_is_held_is_waited_for_and_then_said(host: Any, package: Any, path: str) -> None:
     waiting = package()
@@ -226,6 +229,7 @@ async def test_a_repository_that_is_down_is_said_and_older_lists_are_used(lab: A
     assert waiting.name in {update.name for update in facts.packages.pending}
 
 
+@pytest.mark.fault(row=17, fault="ENOSPC", invariants=("I12",))
 async def test_a_full_archive_folder_changes_nothing(host: Any, package: Any) -> None:
     waiting = package()
     waiting.publish("2")
@@ -237,6 +241,7 @@ async def test_a_full_archive_folder_changes_nothing(host: Any, package: Any) ->
     assert (code, waiting.version) == (ExitCode.NO_SPACE, "1 ii")
 
 
+@pytest.mark.fault(row=17, fault="ENOSPC", invariants=("I12",))
 async def test_a_file_system_that_fills_up_under_dpkg_is_no_space_and_heals(host: Any, package: Any) -> None:
     growing = package(conffiles={"/opt/kraut-test/big": "small\n"})
     host.real.exec(
@@ -252,6 +257,7 @@ async def test_a_file_system_that_fills_up_under_dpkg_is_no_space_and_heals(host
     assert growing.version == "2 ii"
 
 
+@pytest.mark.fault(row=17, fault="read-only file system", invariants=("I12",))
 async def test_a_read_only_file_system_changes_nothing(host: Any, package: Any) -> None:
     waiting = package()
     waiting.publish("2")

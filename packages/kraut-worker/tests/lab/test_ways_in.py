@@ -68,6 +68,7 @@ async def test_a_locked_account(host: Any) -> None:
     assert (type(error), error.reason) == (AuthenticationError, "AccountExpired")
 
 
+@pytest.mark.fault(row=18, fault="sudo that prompts", invariants=("I12",))
 @pytest.mark.parametrize("user", ["kraut-sudo-password", "kraut-no-sudo"])
 async def test_sudo_that_wants_a_password(host: Any, user: str) -> None:
     error = await failure(host, replace(host.target, user=user))

@@ -32,11 +32,13 @@ async def test_an_end_by_signal_is_128_and_its_number(sshd: Any) -> None:
     assert (await run(sshd, "kill -9 $$")).exit_status == 137
 
 
+@pytest.mark.fault(row=18, fault="invalid UTF-8", invariants=("I12",))
 async def test_bytes_that_are_not_utf8_arrive_as_they_are(sshd: Any) -> None:
     result = await run(sshd, r"printf '\377\000\200\n'; printf '\376' >&2")
     assert (result.stdout, result.stderr) == (b"\xff\x00\x80\n", b"\xfe")
 
 
+@pytest.mark.fault(row=18, fault="1 GiB on stdout", invariants=("I12",))
 async def test_a_gibibyte_of_output_is_cut_and_the_status_kept(sshd: Any) -> None:
     result = await run(sshd, "head -c 1073741824 /dev/zero; exit 5", max_output=4096, timeout_seconds=120)
     assert (result.exit_status, len(result.stdout), result.truncated) == (5, 4096, True)
@@ -47,6 +49,7 @@ async def test_output_as_long_as_the_bound_is_whole(sshd: Any) -> None:
     assert (len(result.stdout), len(result.stderr), result.truncated) == (4096, 4096, False)
 
 
+@pytest.mark.fault(row=13, fault="SSH cut in mid output", invariants=("I12",))
 async def test_a_connection_cut_in_mid_output_is_unknown(sshd: Any) -> None:
     with pytest.raises(UnknownOutcomeError) as caught:
         await run(sshd, "echo begun; kill -9 $PPID; sleep 60")

@@ -76,6 +76,7 @@ async def test_the_machine_id_is_read_before_anything_else(server: NotingServer)
     assert set(server.commands) == {"sudo -n -- /bin/sh -s"}
 
 
+@pytest.mark.fault(row=15, fault="machine id changed", invariants=("U16",))
 async def test_another_machine_gets_no_further_command(server: NotingServer) -> None:
     with pytest.raises(MachineIdentityError):
         await run(replace(server.target, machine_id=RECORDED))
@@ -83,6 +84,7 @@ async def test_another_machine_gets_no_further_command(server: NotingServer) -> 
     assert "mutation" not in "".join(server.scripts)
 
 
+@pytest.mark.fault(row=15, fault="host key changed", invariants=("U16",))
 async def test_another_key_gets_no_command_at_all(server: NotingServer) -> None:
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     with pytest.raises(KrautError) as caught:

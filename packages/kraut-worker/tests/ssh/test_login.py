@@ -103,6 +103,7 @@ async def test_keys_of_the_person_who_runs_the_worker_are_not_used(
     assert (await failure(sshd.with_credentials(private_key=stranger))).reason == "AuthenticationFailed"
 
 
+@pytest.mark.fault(row=15, fault="host key changed", invariants=("U16",))
 async def test_host_key_mismatch_shows_both_and_logs_in_nobody(sshd: Any) -> None:
     other = asyncssh.generate_private_key("ssh-ed25519")
     before = sshd.logins()
@@ -153,6 +154,7 @@ async def test_another_machine_at_the_address(sshd: Any) -> None:
     assert MACHINE_ID.read_text().strip() in str(error)
 
 
+@pytest.mark.fault(row=15, fault="machine id changed", invariants=("U16",))
 async def test_a_pooled_connection_is_held_to_the_machine_id_too(sshd: Any) -> None:
     async with SshConnector() as connector:
         async with connector.connect(sshd.target):
@@ -188,6 +190,7 @@ async def test_unknown_name(sshd: Any) -> None:
     assert (type(error), error.reason) == (UnreachableError, "NameNotResolved")
 
 
+@pytest.mark.fault(row=14, fault="accepts TCP and says nothing", invariants=("I12",))
 async def test_a_port_that_accepts_and_says_nothing(sshd: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = await failure(replace(sshd.target, port=silent.getsockname()[1]), IMPATIENT)
@@ -205,6 +208,7 @@ async def test_no_answer_at_all(sshd: Any) -> None:
     assert (type(error), error.reason) == (UnreachableError, "ConnectionTimeout")
 
 
+@pytest.mark.fault(row=14, fault="accepts TCP and says nothing", invariants=("I1",))
 async def test_silent_hosts_do_not_hold_up_the_others(sshd: Any) -> None:
     settings = SshSettings(max_handshakes=1, login_timeout_seconds=30)
     with socket.create_server(("127.0.0.1", 0)) as silent:

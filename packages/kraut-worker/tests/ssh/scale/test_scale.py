@@ -73,6 +73,8 @@ def assert_bounded(report, *, handshakes=16):
     assert most["tasks"] - before["tasks"] <= 3 * hosts
 
 
+@pytest.mark.fault(row=14, fault="accepts TCP and says nothing", invariants=("I1", "I10"))
+@pytest.mark.fault(row=14, fault="56 kbit/s", invariants=("I1", "I10"))
 @pytest.mark.integration
 def test_half_dead_hosts_hold_up_no_others(farm):
     """Row 14, I1, I10: all others are observed while those that are silent, before or after their banner, are still waited for."""
@@ -95,6 +97,7 @@ def test_a_host_that_hangs_in_its_login_gives_its_place_back(farm):
     assert report["order"] == ["healthy"] * 3
 
 
+@pytest.mark.fault(row=14, fault="MaxStartups=2", invariants=("I1",))
 @pytest.mark.integration
 async def test_a_crowd_before_max_startups_gets_in_one_after_the_other(start_sshd):
     """Row 14, I1: sshd drops all but two unauthenticated connections; each drop is transient, and everybody gets in."""
@@ -117,6 +120,8 @@ async def test_a_crowd_before_max_startups_gets_in_one_after_the_other(start_ssh
     assert refusals == {("ConnectionDropped", False)}
 
 
+@pytest.mark.fault(row=14, fault="accepts TCP and says nothing", invariants=("I1", "I10"))
+@pytest.mark.fault(row=14, fault="56 kbit/s", invariants=("I1", "I10"))
 @pytest.mark.sweep
 @pytest.mark.timeout(900)
 def test_two_hundred_hosts(farm):

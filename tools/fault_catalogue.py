@@ -1,0 +1,75 @@
+"""The faults that hosts under management must survive, row by row, and what must hold under each.
+
+A test says which of them it shows: ``@pytest.mark.fault(row=3, fault="etcd quota exhausted", invariants=("I1", "I2"))``.
+Rows 12, 19, 22 and 23 are faults of deployments, drains, fleets and of time; each has a home of its own.
+"""
+
+from dataclasses import dataclass
+
+INVARIANTS = {
+    "I1": "converges after heal",
+    "I2": "the last generation wins",
+    "I3": "each operation id has at most one effect on a host",
+    "I4": "one operation per host",
+    "I5": "budgets hold at every instant",
+    "I6": "no orphan reservation or cordon",
+    "I7": "no secret leaks",
+    "I8": "no stuck workflow",
+    "I9": "observedGeneration is monotonic",
+    "I10": "memory, descriptors, queues and histories are bounded",
+    "I11": "deletion completes once",
+    "I12": "unknown is never success",
+    "U14": "a worker killed at any step: no second node disrupted, no step repeated, the run completes",
+    "U15": "loss of SSH or the API is unknown: neither success nor failure, and no new disruption",
+    "U16": "host key and machine id are verified on every connection; a mismatch sends no command",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its faults, and the invariants that must hold under them."""
+
+    number: int
+    faults: tuple[str, ...]
+    must_hold: tuple[str, ...]
+
+
+ROWS = (
+    Row(1, ("operator SIGKILL at every dispatch boundary",), ("I1", "I2")),
+    Row(2, ("operator SIGSTOP past its Lease, then CONT", "Lease deleted", "two leaders"), ("I2", "I3", "I4")),
+    Row(3, ("kube-apiserver SIGKILL", "etcd SIGSTOP 10 s", "etcd quota exhausted"), ("I1", "I2")),
+    Row(4, ("half-open watch",), ("I1",)),
+    Row(
+        5,
+        ("RST in the middle of a JSON line", "dropped events", "410 with deletions missed", "stale LIST", "stale GET"),
+        ("I1", "I2", "I9", "I11"),
+    ),
+    Row(6, ("429", "5xx", "HTML bodies", "401 then healed", "403 then healed"), ("I1",)),
+    Row(7, ("conflicting status writer",), ("I9",)),
+    Row(8, ("worker SIGKILL at each activity boundary", "worker SIGKILL at each SSH boundary"), ("I3", "I6", "U14")),
+    Row(9, ("worker SIGSTOP past its heartbeat, then CONT",), ("I3", "I4")),
+    Row(10, ("Temporal SIGKILL", "Temporal partitioned for long", "polls refused"), ("I1", "I3")),
+    Row(
+        11,
+        ("1,000 signals at completion", "1,000 signals at continue-as-new", "cancel racing completion"),
+        ("I2", "I8"),
+    ),
+    Row(13, ("SSH cut before exec", "SSH cut in mid output", "SSH cut after exit before status"), ("I3", "I12")),
+    Row(14, ("MaxStartups=2", "accepts TCP and says nothing", "56 kbit/s", "PerSourcePenalties"), ("I1", "I10")),
+    Row(15, ("host key changed", "machine id changed"), ("U16",)),
+    Row(16, ("reboot in the middle of dpkg", "host never returns"), ("I5", "I12", "U15")),
+    Row(17, ("apt lock held", "broken dpkg", "ENOSPC", "read-only file system"), ("I6", "I12")),
+    Row(18, ("1 GiB on stdout", "invalid UTF-8", "sudo that prompts"), ("I10", "I12")),
+    Row(
+        20,
+        (
+            "object deleted and recreated in mid operation",
+            "CRD removed and restored",
+            "operator's RBAC removed and restored",
+            "worker's RBAC removed and restored",
+        ),
+        ("I1", "I3", "I11"),
+    ),
+    Row(21, ("EMFILE", "memory cap"), ("I1", "I10")),
+)
+"""What a row names, and what must hold. Of each fault there is a test, of each invariant at least one test in its row."""
