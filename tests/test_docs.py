@@ -20,7 +20,7 @@ PACKAGES = [
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(<?([^)>\s]+)>?\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-NOT_SETTINGS = {"KRAUT_TEST_UPDATE"}
+NOT_SETTINGS = {"KRAUT_TEST_UPDATE", "KRAUT_SWEEP_SEED"}
 """Variables of the tests themselves."""
 
 

@@ -28,6 +28,9 @@ MERGE = "application/merge-patch+json"
 
 _numbers = itertools.count(1)
 
+DEADLINE = 300.0
+"""Seconds after which something hangs, on the slowest of machines; never a judgement of speed."""
+
 
 @pytest.fixture(scope="session")
 def kraut(lab):
@@ -69,15 +72,27 @@ def machines(kraut):
         host.power_on()
 
 
+PREPARE = """
+units=$(systemctl list-units --plain --no-legend 'kraut-*' | cut -d ' ' -f 1)
+[ -z "$units" ] || systemctl stop $units
+set -e
+export DEBIAN_FRONTEND=noninteractive
+left=$(dpkg-query -W -f '${Package}\\n' 'kraut-t-*' 2>/dev/null) || true
+[ -z "$left" ] || dpkg --purge --force-all $left >/dev/null
+dpkg --configure -a >/dev/null
+apt-get -yqq update
+apt-get -yqq upgrade >/dev/null
+rm -rf /var/lib/kraut /run/kraut-t-* /run/reboot-required*
+: >/var/log/kraut-lab-maintainer.log
+"""
+"""What an earlier test left, half done even, must not become the business of the next."""
+
+
 def prepare(host):
-    """Nothing pending, no reboot due, kraut never seen, an empty log of effects."""
+    """Nothing runs, nothing is pending, no reboot is due, kraut was never there, and the log of effects is empty."""
     host.network.heal()
     host.power_on()
-    host.exec(
-        "rm -f /run/kraut-t-*; dpkg --configure -a >/dev/null; rm -rf /var/lib/kraut /run/reboot-required /run/reboot-required.pkgs; apt-mark unhold '*' >/dev/null 2>&1;"
-        " : >/var/log/kraut-lab-maintainer.log; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get upgrade -yqq >/dev/null;"
-        " rm -f /run/reboot-required /run/reboot-required.pkgs; : >/var/log/kraut-lab-maintainer.log"
-    )
+    host.exec(PREPARE)
 
 
 class Desk:
@@ -182,7 +197,7 @@ class HostHandle:
         assert status == 200, answer
         return answer
 
-    def wait(self, predicate, what, *, seconds=150):
+    def wait(self, predicate, what, *, seconds=DEADLINE):
         """Wait until the predicate holds for the object, and return it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -193,20 +208,20 @@ class HostHandle:
                 pytest.fail(f"{self.name}: waited {seconds} s for {what}; it is {describe(found)}")
             time.sleep(0.1)
 
-    def wait_current(self, *, seconds=150):
+    def wait_current(self, *, seconds=DEADLINE):
         """Wait until kraut has answered this generation and is at rest (kstatus: Current or Failed)."""
         return self.wait(is_at_rest, "kraut to be at rest", seconds=seconds)
 
-    def wait_condition(self, type_, status, reason=None, *, seconds=150):
+    def wait_condition(self, type_, status, reason=None, *, seconds=DEADLINE):
         """Wait for a condition of this generation."""
         what = f"{type_}={status} {reason or ''}"
         return self.wait(lambda host: answered(host) and has(host, type_, status, reason), what, seconds=seconds)
 
-    def wait_up_to_date(self, *, seconds=240):
+    def wait_up_to_date(self, *, seconds=DEADLINE):
         """Wait until nothing is left to do."""
         return self.wait(lambda host: is_at_rest(host) and has(host, "UpToDate", "True"), "UpToDate", seconds=seconds)
 
-    def wait_operation(self, type_, *, result=None, seconds=150):
+    def wait_operation(self, type_, *, result=None, seconds=DEADLINE):
         """Wait until an operation of a type is in the status, with that result if one is given."""
 
         def found(host):
@@ -224,7 +239,7 @@ class HostHandle:
         self.desk._sent("PATCH", f"{self.path}?fieldManager=person", body, MERGE)
         return value
 
-    def request_and_wait(self, *, seconds=150):
+    def request_and_wait(self, *, seconds=DEADLINE):
         """Ask for a look, and wait for its end."""
         value = self.request()
         return self.wait(
@@ -238,7 +253,7 @@ class HostHandle:
         status, answer = self.desk.api.request("DELETE", self.path)
         assert status in (200, 202, 404), answer
 
-    def wait_gone(self, *, seconds=150):
+    def wait_gone(self, *, seconds=DEADLINE):
         """Wait until the object is gone."""
         deadline = time.monotonic() + seconds
         while self.get() is not None:
@@ -281,7 +296,7 @@ def describe(host):
     status = host.get("status") or {}
     said = [f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in status.get("conditions", [])]
     done = [f"{o['type']} {o['result']} {o.get('exitCode', '')} {o.get('message', '')}" for o in operations(host)]
-    return f"generation {host['metadata']['generation']}, observed {status.get('observedGeneration')}, {said}, {done}"
+    return f"generation {host['metadata']['generation']}, observed {status.get('observedGeneration')}, {said}, {done}, {status.get('packages')}"
 
 
 def effects(machine):

@@ -204,7 +204,7 @@ def test_a_cut_in_the_middle_of_an_update_is_unknown_and_heals(desk, machines, l
 
     machine.network.partition(how)
     handle.request()
-    host = handle.wait_condition("Ready", "Unknown", seconds=180)
+    host = handle.wait_condition("Ready", "Unknown")
     waiting.request()
     waiting.wait(lambda found: found["status"].get("lastHandledRequest"), "the request to be seen")
 

@@ -160,10 +160,10 @@ def test_no_secret_is_left_anywhere(desk, machines, lab, recording, verbose, pas
         give_failing_update(lab, machine, "kraut-t-says", saying(output))
         handle.apply(operatingSystem={"updates": "All"})
         handle.request()
-        first = handle.wait_operation("UpdatePackages", result="Failed", seconds=120)
+        first = handle.wait_operation("UpdatePackages", result="Failed")
         machine.exec("rm -f /run/kraut-t-fail")
         handle.request()
-        handle.wait_up_to_date(seconds=180)
+        handle.wait_up_to_date()
 
         # Another one whose output is so long that the kept end begins in the middle of a key.
         lines = cut_key.decode().splitlines()
@@ -201,7 +201,7 @@ def test_no_secret_is_left_anywhere(desk, machines, lab, recording, verbose, pas
         machine.exec("rm -f /run/kraut-t-fail")
         handle.apply(jumpHost=None, operatingSystem={"updates": "All"})
         handle.request()
-        done = handle.wait_up_to_date(seconds=180)
+        done = handle.wait_up_to_date()
         before_deletion = list(read_places(lab))
         modes = machine.exec("stat -c '%U %a' /var/lib/kraut/ops /var/lib/kraut/ops/*/out").stdout.splitlines()
         handle.delete()

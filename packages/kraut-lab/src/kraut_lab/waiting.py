@@ -12,7 +12,7 @@ from kraut_lab.errors import WaitTimeoutError
 T = TypeVar("T")
 
 
-def wait_for(probe: Callable[[], T | None], what: str, *, timeout: float = 60.0, interval: float = 0.05) -> T:
+def wait_for(probe: Callable[[], T | None], what: str, *, timeout: float = 180.0, interval: float = 0.05) -> T:
     """Call ``probe`` until it returns something that is not None, and return that.
 
     Args:
@@ -34,7 +34,7 @@ def wait_for(probe: Callable[[], T | None], what: str, *, timeout: float = 60.0,
         time.sleep(interval)
 
 
-def wait_until(probe: Callable[[], bool], what: str, *, timeout: float = 60.0, interval: float = 0.05) -> None:
+def wait_until(probe: Callable[[], bool], what: str, *, timeout: float = 180.0, interval: float = 0.05) -> None:
     """Like `wait_for`, for a probe that answers True or False."""
     wait_for(lambda: True if probe() else None, what, timeout=timeout, interval=interval)
 

@@ -76,7 +76,7 @@ class Operator:
                 stopping,
                 run_informers(informers, self._cache, self._controller),
                 self._resync(),
-                self._dispatch(kube),
+                self._dispatch(kube, informers),
             )
         log.info("stopped")
 
@@ -141,7 +141,7 @@ class Operator:
             left = started + self._settings.operator.resync_seconds - asyncio.get_running_loop().time()
             await asyncio.sleep(max(1.0, left))
 
-    async def _dispatch(self, kube: KubeClient) -> None:
+    async def _dispatch(self, kube: KubeClient, informers: Sequence[Informer]) -> None:
         settings = self._settings.operator
         home = self._settings.home.id or await self._find_home(kube)
         self._home_trouble = None
@@ -159,6 +159,8 @@ class Operator:
             rate=settings.dispatch_rate,
             may_send=self._leads,
         )
+        # An object seen before what it refers to would be sent twice: when it is read, and when that is.
+        await asyncio.gather(*(informer.stream.settled.wait() for informer in informers))
         log.info("dispatching", home=home, temporal=self._settings.temporal.address)
         await self._dispatcher.run()
 

@@ -59,7 +59,8 @@ class Stream(Generic[T]):
     """The objects of one source, kept current.
 
     ``trouble`` is why the last attempt failed, None while the watch stands; ``heard_at`` is the monotonic time of the last
-    byte. ``on_trouble`` is called with each failure and the seconds until the next attempt.
+    byte. ``on_trouble`` is called with each failure and the seconds until the next attempt. ``settled`` is set once the first
+    attempt has read what exists, or has failed.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Stream(Generic[T]):
     ) -> None:
         self.source = source
         self.synced = False
+        self.settled = asyncio.Event()
         self.trouble: KrautError | None = None
         self.restarts = 0
         self.heard_at = time.monotonic()
@@ -108,6 +110,7 @@ class Stream(Generic[T]):
 
     async def _recover(self, error: KrautError) -> None:
         self.trouble = error
+        self.settled.set()
         self.restarts += 1
         status = error.status if isinstance(error, ApiServerError) else 0
         if isinstance(error, ExpiredError) or status in (410, 504):
@@ -139,7 +142,7 @@ class Stream(Generic[T]):
             token = self._replica.take_page(body)
             if not token:
                 break
-        self.synced = True
+        self._sync()
         yield self._replica.complete()
 
     async def _watch(self, *, initial: bool) -> AsyncGenerator[list[Change[T]], None]:
@@ -150,7 +153,8 @@ class Stream(Generic[T]):
             async for chunk in response.content.iter_any():
                 self.heard_at = time.monotonic()
                 batch = self._replica.take_lines(splitter.feed(chunk))
-                self.synced = self.synced or (initial and not self._replica.arriving)
+                if initial and not self._replica.arriving:
+                    self._sync()
                 yield batch
                 # A burst of events is always ready to be read: others of this loop get their turn here.
                 await asyncio.sleep(0)
@@ -185,6 +189,10 @@ class Stream(Generic[T]):
             headers={"Accept": accept if self.source.metadata_only else JSON, "Accept-Encoding": "identity"},
             params={**params, **{key: value for key, value in selectors.items() if value}},
         )
+
+    def _sync(self) -> None:
+        self.synced = True
+        self.settled.set()
 
     def _heard(self) -> None:
         self._answered = True
