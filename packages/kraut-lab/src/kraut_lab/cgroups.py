@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from kraut_lab.errors import LabError
+
 _ROOT = Path("/sys/fs/cgroup")
 
 
@@ -27,10 +29,45 @@ def create(group: str) -> list[Path]:
     return folders
 
 
+def _places() -> list[Path]:
+    """Every hierarchy in which the lab may have folders."""
+    return list(dict.fromkeys([*hierarchies(), _memory_root()]))
+
+
+def _memory_root() -> Path:
+    return _ROOT if (_ROOT / "cgroup.controllers").exists() else _ROOT / "memory"
+
+
+def create_memory(group: str) -> Path:
+    """Make a folder whose processes' memory is counted and can be capped, e.g. ``kraut-lab-3fa2c1/memory``.
+
+    Raises:
+        LabError: the machine has no memory controller.
+    """
+    root = _memory_root()
+    if not root.is_dir():
+        raise LabError(f"A memory cap needs the memory controller at {root}, and it is not there.")
+    folder = root / group
+    folder.mkdir(parents=True, exist_ok=True)
+    if root == _ROOT:
+        (folder.parent / "cgroup.subtree_control").write_text("+memory")
+    return folder
+
+
+def memory_of(pid: int) -> Path:
+    """The folder in which the memory of a process is counted now."""
+    wanted = "" if _memory_root() == _ROOT else "memory"
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if wanted in controllers.split(","):
+            return _memory_root() / path.lstrip("/")
+    raise LabError(f"Process {pid} should be in a memory cgroup; /proc/{pid}/cgroup names none.")
+
+
 def processes(group: str) -> set[int]:
     """The pids of all processes below a group."""
     found: set[int] = set()
-    for root in hierarchies():
+    for root in _places():
         for file in (root / group).rglob("cgroup.procs"):
             with contextlib.suppress(OSError):
                 found |= {int(line) for line in file.read_text().split()}
@@ -40,7 +77,7 @@ def processes(group: str) -> set[int]:
 def left(group: str) -> list[Path]:
     """The folders of a group, deepest first."""
     found: list[Path] = []
-    for root in hierarchies():
+    for root in _places():
         top = root / group
         if top.is_dir():
             below = [entry for entry in top.rglob("*") if entry.is_dir()]
@@ -54,3 +91,10 @@ def remove(group: str) -> bool:
         with contextlib.suppress(OSError):
             folder.rmdir()
     return not left(group)
+
+
+def is_removed(folder: Path) -> bool:
+    """Remove one folder; False while a process that is just ending is still in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    return not folder.exists()

@@ -13,13 +13,14 @@ CHUNK_BYTES = 16_384
 
 
 class FaultProxy:
-    """Passes bytes to ``target`` until told otherwise; every fault hits the connections that exist, new ones pass.
+    """Passes bytes to ``target`` until told otherwise; a fault hits the connections that exist, new ones pass.
 
-    ``refusing``: new connections are reset at once.
+    ``refusing``: new connections are reset at once. ``silent``: new connections are accepted and carry nothing.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.refusing = False
+        self.silent = False
         self.accepted = 0
         self._target = target
         self._gates: set[asyncio.Event] = set()
@@ -55,6 +56,17 @@ class FaultProxy:
         for gate in self._gates:
             gate.clear()
 
+    def blackhole_all(self) -> None:
+        """As `blackhole`, and new connections carry nothing either."""
+        self.silent = True
+        self.blackhole()
+
+    def heal(self) -> None:
+        """New connections pass, and those that were swallowed carry what waited."""
+        self.refusing = self.silent = False
+        for gate in self._gates:
+            gate.set()
+
     def reset(self) -> None:
         """Existing connections end with RST."""
         for writer in tuple(self._writers):
@@ -70,7 +82,8 @@ class FaultProxy:
             _reset(writer)
             return
         gate = asyncio.Event()
-        gate.set()
+        if not self.silent:
+            gate.set()
         self._gates.add(gate)
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)

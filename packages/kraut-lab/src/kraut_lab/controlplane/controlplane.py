@@ -13,6 +13,7 @@ from kraut_lab.controlplane.credentials import Credentials, prepare_credentials
 from kraut_lab.controlplane.flags import Ports
 from kraut_lab.controlplane.kubeconfig import write_certificate_kubeconfig, write_token_kubeconfig
 from kraut_lab.daemon import Daemon
+from kraut_lab.pki import KeyPair
 from kraut_lab.ports import recorded_ports, replace_taken_ports
 from kraut_lab.processes import kill_all
 from kraut_lab.progress import Progress, silent
@@ -83,6 +84,11 @@ class ControlPlane:
     def kubeconfig(self, identity: str = "admin") -> Path:
         """The kubeconfig of the person (``admin``) or of a component, which is no administrator."""
         return self.folder / "kubeconfigs" / f"{identity}.kubeconfig"
+
+    @property
+    def etcd_access(self) -> tuple[Path, KeyPair, int]:
+        """How to talk to etcd itself: its authority's certificate, a client's key pair, the port on loopback."""
+        return self._credentials.etcd_ca.certificate, self._credentials.etcd_client, self.ports.etcd_client
 
     def start(self) -> None:
         """Start what does not run yet, wait until all is ready, apply kraut's CRDs and RBAC.

@@ -1,0 +1,15 @@
+"""Faults that tests inject and that always heal: context managers, one concept per module.
+
+=================== ===========================================================================================
+`signals`           a process is stopped (SIGSTOP) for a while
+`limits`            a process has no descriptors left, or hits a memory cap
+`network`           a TCP connection's far end is out of reach, refuses, or swallows everything
+`disk`              a folder of a host is full, or read-only
+`etcd`              etcd is out of space
+`objects`           an object of the API is gone for a while: a role binding, a CRD
+`apiproxy`          an API server that lies: it drops and repeats events, cuts lines, answers with what was
+`recordings`        what must be true of recordings, whatever happened
+=================== ===========================================================================================
+
+A host's own network is cut by ``LabHost.network`` (nftables), its power by ``LabHost.power_off``.
+"""
