@@ -94,6 +94,7 @@ def worker(kraut):
     component.wait_ready()
 
 
+@pytest.mark.fault(row=8, fault="worker SIGKILL at each activity boundary", invariants=("I3", "I6", "U14"))
 def test_worker_killed_while_a_package_is_configured_finds_the_operation_again(desk, machines, lab, worker):
     """U14: the operation is adopted, and the next host of the budget is not disrupted meanwhile."""
     machine, other = machines[:2]
@@ -121,6 +122,7 @@ def test_worker_killed_while_a_package_is_configured_finds_the_operation_again(d
     assert folders(machine) == folders(machine, "claim") == ids(host)
 
 
+@pytest.mark.fault(row=8, fault="worker SIGKILL at each activity boundary", invariants=("I3",))
 def test_worker_killed_between_update_and_reboot_reboots_once(desk, machine, lab, worker):
     give_update(lab, machine, "kraut-t-between", requires_reboot=True)
     before = machine.boot_id
@@ -140,6 +142,7 @@ def test_worker_killed_between_update_and_reboot_reboots_once(desk, machine, lab
     assert folders(machine) == ids(host)
 
 
+@pytest.mark.fault(row=8, fault="worker SIGKILL at each activity boundary", invariants=("I3",))
 def test_worker_killed_while_the_host_is_down_sees_it_come_back(desk, machine, lab, worker):
     give_update(lab, machine, "kraut-t-down", requires_reboot=True)
     let_go_on(machine)
@@ -158,6 +161,7 @@ def test_worker_killed_while_the_host_is_down_sees_it_come_back(desk, machine, l
     assert folders(machine) == ids(host)
 
 
+@pytest.mark.fault(row=1, fault="operator SIGKILL at every dispatch boundary", invariants=("I1", "I2"))
 def test_operator_killed_before_its_dispatch_loses_nothing(desk, machine, lab):
     give_update(lab, machine, "kraut-t-dispatch")
     let_go_on(machine)
@@ -174,6 +178,7 @@ def test_operator_killed_before_its_dispatch_loses_nothing(desk, machine, lab):
     assert operations(host) == [("UpdatePackages", "Succeeded")]
 
 
+@pytest.mark.fault(row=10, fault="Temporal SIGKILL", invariants=("I1", "I3"))
 def test_temporal_killed_in_the_middle_of_an_update_loses_nothing(desk, machine, lab):
     give_update(lab, machine, "kraut-t-temporal")
     handle = desk.host(machine, operatingSystem={"updates": "All"})
@@ -190,6 +195,7 @@ def test_temporal_killed_in_the_middle_of_an_update_loses_nothing(desk, machine,
     assert folders(machine) == ids(host)
 
 
+@pytest.mark.fault(row=13, fault="SSH cut in mid output", invariants=("I3", "I12"))
 @pytest.mark.parametrize("how", ["drop", "reject"])
 def test_a_cut_in_the_middle_of_an_update_is_unknown_and_heals(desk, machines, lab, how):
     """U15, I12: neither success nor failure, and the next host of the budget waits."""
@@ -224,6 +230,7 @@ def test_a_cut_in_the_middle_of_an_update_is_unknown_and_heals(desk, machines, l
     assert folders(machine) == ids(host)
 
 
+@pytest.mark.fault(row=9, fault="worker SIGSTOP past its heartbeat, then CONT", invariants=("I3", "I4"))
 def test_a_worker_that_was_stopped_and_goes_on_does_nothing_twice(desk, machine, lab, worker):
     """Row 9: another worker has taken over when it wakes up."""
     give_update(lab, machine, "kraut-t-stopped", requires_reboot=True)
@@ -270,6 +277,7 @@ def test_a_host_deleted_in_the_middle_of_an_update_goes_when_the_update_has_ende
     assert operations(host) == []
 
 
+@pytest.mark.fault(row=20, fault="object deleted and recreated in mid operation", invariants=("I1", "I3", "I11"))
 def test_a_host_created_again_in_the_middle_of_its_update_adopts_it(desk, machine, lab):
     """Row 20: the object is gone, since its machine could not be asked; the machine works on."""
     give_update(lab, machine, "kraut-t-again", requires_reboot=True)
@@ -292,6 +300,7 @@ def test_a_host_created_again_in_the_middle_of_its_update_adopts_it(desk, machin
     assert folders(machine) == ids(host)
 
 
+@pytest.mark.fault(row=16, fault="host never returns", invariants=("I5", "I12", "U15"))
 def test_a_host_that_does_not_come_back_is_unknown_and_keeps_its_place(desk, machines, lab):
     machine, other = machines[:2]
     for each in (machine, other):
@@ -341,6 +350,7 @@ def journal(machine, text):
     ).stdout.strip()
 
 
+@pytest.mark.fault(row=15, fault="host key changed", invariants=("U16",))
 def test_a_host_whose_key_changed_gets_no_command(desk, machine, lab):
     """U16, with the host's own journal as the witness."""
     give_update(lab, machine, "kraut-t-rekeyed")
@@ -372,6 +382,7 @@ def test_a_host_whose_key_changed_gets_no_command(desk, machine, lab):
     assert configured(machine) == [("kraut-t-rekeyed", "1.1")]
 
 
+@pytest.mark.fault(row=15, fault="machine id changed", invariants=("U16",))
 def test_another_machine_behind_the_address_gets_no_further_command(desk, machine, lab):
     """U16: its machine id is read, and nothing else is done."""
     give_update(lab, machine, "kraut-t-swapped")
