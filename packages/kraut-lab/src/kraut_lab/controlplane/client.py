@@ -7,7 +7,7 @@ import json
 import ssl
 import subprocess
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from kraut_lab.pki import KeyPair
 from kraut_lab.processes import MARKER
 
 _TIMEOUT_SECONDS = 10
+_WATCH_TIMEOUT = 30
 _FIELD_MANAGER = "kraut-lab"
 
 
@@ -52,6 +53,25 @@ class AdminClient:
     def delete(self, path: str) -> Any:
         """DELETE an object and return the answer; None when there is none."""
         return self._json("DELETE", path, absent=404)
+
+    def watch(self, path: str, version: str = "") -> Iterator[dict[str, Any]]:
+        """Watch a collection from after a resourceVersion, or from what exists now; ends when the API server ends it.
+
+        Raises:
+            LabError: the API server refuses it.
+            OSError, http.client.HTTPException: it goes away, or says nothing for half a minute.
+        """
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_WATCH_TIMEOUT, context=self._tls)
+        try:
+            query = f"watch=true&allowWatchBookmarks=true&timeoutSeconds=25&resourceVersion={version}"
+            connection.request("GET", f"{path}?{query}", headers={"Accept": "application/json"})
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise LabError(f"Watching {path} on the lab's API server should succeed, it answered {answer.status}.")
+            while line := answer.readline():
+                yield json.loads(line)
+        finally:
+            connection.close()
 
     def _json(
         self, method: str, path: str, body: Any = None, *, absent: int, content_type: str = "application/json"

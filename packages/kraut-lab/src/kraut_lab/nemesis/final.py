@@ -1,0 +1,104 @@
+"""How things stand when all is healed: asked of the machines' consoles, the API server and Temporal."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any, Final
+from urllib.parse import quote
+
+from kraut_lab.hosts import LabHost
+from kraut_lab.nemesis.history import Event
+from kraut_lab.nemesis.packages import PACKAGES
+from kraut_lab.nemesis.scene import Scene
+
+_INSPECT: Final = """
+echo boot=$(cat /proc/sys/kernel/random/boot_id)
+echo broken=$(dpkg --audit | wc -l)
+echo rebootRequired=$(ls /run/reboot-required 2>/dev/null | wc -l)
+echo units=$(systemctl list-units --no-legend --plain --all 'kraut-*-*.service' | wc -l)
+for lock in lock start.lock; do flock -n /var/lib/kraut/$lock true && echo $lock=free || echo $lock=held; done
+"""
+
+
+def describe_machine(scene: Scene, machine: LabHost) -> Event:
+    """A machine and its Host as they are now: fields of an event ``final``."""
+    answers = dict(line.split("=", 1) for line in machine.exec(_INSPECT, check=False).stdout.splitlines())
+    return {
+        "host": machine.name,
+        "object": scene.person.read(machine.name),
+        "installed": installed(machine),
+        "published": dict(scene.newest),
+        **answers,
+    }
+
+
+def installed(machine: LabHost) -> dict[str, str]:
+    """Package -> version and dpkg's state of it, as in ``1.3 installed``."""
+    query = "dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\\n' " + " ".join(PACKAGES)
+    lines = machine.exec(query, check=False).stdout.splitlines()
+    return {package: state for package, _, state in (line.partition(" ") for line in lines)}
+
+
+def is_done(final: Event) -> bool:
+    """Whether nothing is left to do, as far as one may wait for it; whether all is right is the checker's to say."""
+    host = final["object"] or {}
+    status = host.get("status") or {}
+    said = {c["type"]: c["status"] for c in status.get("conditions", [])}
+    return (
+        status.get("observedGeneration") == host.get("metadata", {}).get("generation")
+        and "Reconciling" not in said
+        and said.get("Ready") == said.get("UpToDate") == "True"
+        and final["installed"] == {name: f"{version} installed" for name, version in final["published"].items()}
+    )
+
+
+def describe_workflows(scene: Scene) -> list[Event]:
+    """All runs of all workflows of the scene: fields of events ``workflow``."""
+    query = quote(f'WorkflowId STARTS_WITH "{scene.workflow_prefix}Host/"')
+    base = f"{scene.lab.temporal.ui}/api/v1/namespaces/default/workflows"
+    found: list[Event] = []
+    token = ""
+    while True:
+        page = _get(f"{base}?query={query}&nextPageToken={quote(token)}")
+        found += [_workflow(base, execution) for execution in page.get("executions", [])]
+        token = page.get("nextPageToken") or ""
+        if not token:
+            return found
+
+
+def _workflow(base: str, execution: dict[str, Any]) -> Event:
+    id_, run = execution["execution"]["workflowId"], execution["execution"]["runId"]
+    path = f"{base}/{quote(id_, safe='')}"
+    described = _get(f"{path}?execution.runId={run}")
+    events, token = [], ""
+    while True:
+        page = _get(f"{path}/history?execution.runId={run}&nextPageToken={quote(token)}")
+        events += page["history"].get("events", [])
+        token = page.get("nextPageToken") or ""
+        if not token:
+            break
+    pending = [
+        {"type": p["activityType"]["name"], "attempt": int(p.get("attempt", 1)), "state": p.get("state", "")}
+        for p in described.get("pendingActivities") or []
+    ]
+    causes = [
+        event["workflowTaskFailedEventAttributes"].get("cause", "")
+        for event in events
+        if event.get("eventType") == "EVENT_TYPE_WORKFLOW_TASK_FAILED"
+    ]
+    return {
+        "id": id_,
+        "run": run,
+        "status": execution["status"],
+        "pendingActivities": pending,
+        "pendingTaskAttempt": int((described.get("pendingWorkflowTask") or {}).get("attempt", 0)),
+        "taskFailures": causes,
+        "events": len(events),
+    }
+
+
+def _get(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - http, on loopback
+        found: dict[str, Any] = json.loads(answer.read())
+    return found
