@@ -35,6 +35,7 @@ def heal(scene: Scene) -> None:
         machine.network.heal()
         machine.power_on()
         scene.person.apply(machine.name, paused=False, updates="All")
+        scene.person.request(machine.name)
 
 
 def _machine(scene: Scene, fault: Fault) -> LabHost:
@@ -62,6 +63,13 @@ def _reboot(scene: Scene, fault: Fault) -> None:
     machine = _machine(scene, fault)
     if machine.pid is not None:
         machine.exec("systemctl --no-block reboot", check=False)
+
+
+def _publish(scene: Scene, fault: Fault) -> None:
+    scene.publish(fault.target)
+    # Else kraut leaves what comes right after an installation alone for a quarter of an hour, to be no loop.
+    for machine in scene.machines:
+        scene.person.request(machine.name)
 
 
 def _wish(**spec: object) -> Deed:
@@ -114,7 +122,7 @@ _DEEDS: Final[dict[str, tuple[Deed, Deed]]] = {
     "updates-off": (_wish(updates="None"), _wish(updates="All")),
     "recreate": (lambda scene, fault: scene.person.recreate(_machine(scene, fault).name), _nothing),
     "request": (lambda scene, fault: scene.person.request(_machine(scene, fault).name), _nothing),
-    "publish": (lambda scene, fault: scene.publish(fault.target), _nothing),
+    "publish": (_publish, _nothing),
     "repository-down": (
         lambda scene, _: scene.lab.apt_repository.stop(),
         lambda scene, _: scene.lab.apt_repository.start(scene.lab.gateway),
