@@ -15,10 +15,12 @@ FILES = sorted(ROOT.glob("packages/*/src/**/*.py"))
 HOMES = {
     "asyncssh": ("kraut_worker.adapters",),
     "kubernetes_asyncio": ("kraut_core.kube", "kraut_worker.adapters", "kraut_operator.adapters"),
-    "aiohttp": ("kraut_core.kube", "kraut_worker.adapters", "kraut_operator.adapters"),
-    "prometheus_client": ("kraut_core", "kraut_operator", "kraut_worker"),
-    "uvicorn": ("kraut_core.probes", "kraut_api", "kraut_oidc_proxy"),
-    "starlette": ("kraut_core.probes", "kraut_api", "kraut_oidc_proxy"),
+    "aiohttp": ("kraut_core.kube", "kraut_core.identity.adapters", "kraut_worker.adapters", "kraut_operator.adapters"),
+    "joserfc": ("kraut_core.identity",),
+    "authlib": ("kraut_core.identity",),
+    "prometheus_client": ("kraut_core", "kraut_operator", "kraut_worker", "kraut_oidc_proxy"),
+    "uvicorn": ("kraut_core.serving", "kraut_api", "kraut_oidc_proxy"),
+    "starlette": ("kraut_core.probes", "kraut_api"),
     "click": ("kraut_cli", "kraut_lab"),
     "rich": ("kraut_cli", "kraut_lab"),
     "requests": (),
@@ -34,6 +36,7 @@ READERS_OF_THE_ENVIRONMENT = {
 
 LONG_FUNCTIONS = {
     "kraut_operator.metrics.__init__": "a table of metrics",
+    "kraut_oidc_proxy.metrics.__init__": "a table of metrics",
 }
 
 

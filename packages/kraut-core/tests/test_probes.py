@@ -9,7 +9,8 @@ import pytest
 from prometheus_client import Counter
 
 from kraut_core.metrics import new_registry
-from kraut_core.probes import ListenError, Probes
+from kraut_core.probes import Probes
+from kraut_core.serving import ListenError
 from kraut_core.settings import ProbeSettings
 
 ANY_PORT = ProbeSettings(host="127.0.0.1", port=0)

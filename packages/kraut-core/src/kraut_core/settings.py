@@ -10,9 +10,9 @@ No setting holds a secret: secrets are files, and settings name them.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -28,7 +28,7 @@ class SettingsError(PermanentError):
 
 
 class SettingsGroup(BaseModel):
-    """Settings that belong together. Every field has a default and a description with unit, default and reason."""
+    """Settings that belong together. Every field has a description with unit, default and reason; few have no default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -130,6 +130,31 @@ class ProbeSettings(SettingsGroup):
     )
 
 
+class TlsSettings(SettingsGroup):
+    """The certificate of a process' own public port, read again when its files change."""
+
+    cert_file: Path | None = Field(
+        default=None,
+        description="PEM file with the certificate chain, leaf first (tls.crt of a Secret). Default none: plain HTTP, for a gateway in front that ends TLS. Needs key_file.",
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="PEM file with the private key of cert_file, without passphrase (tls.key of a Secret). Default none. Needs cert_file.",
+    )
+    reload_seconds: int = Field(
+        default=10,
+        ge=1,
+        le=3600,
+        description="Seconds between two looks whether the files have changed. Default 10: cheap, and long before an old certificate expires.",
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("KRAUT_TLS_CERT_FILE and KRAUT_TLS_KEY_FILE are set both or not at all")
+        return self
+
+
 class HomeSettings(SettingsGroup):
     """Which home cluster this process serves."""
 
@@ -150,6 +175,7 @@ class Setting:
     type: str
     default: str
     description: str
+    required: bool = False
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -160,18 +186,24 @@ def load_settings(cls: type[SettingsT]) -> SettingsT:
     try:
         return cls()
     except ValidationError as error:
-        known = {setting.variable for setting in describe_settings(cls)}
-        sentences = [_sentence(dict(detail), known) for detail in error.errors()]
+        settings = {setting.variable: setting for setting in describe_settings(cls)}
+        sentences = [sentence for detail in error.errors() for sentence in _sentences(dict(detail), settings)]
         raise SettingsError("; ".join(sentences)) from None
 
 
-def _sentence(detail: dict[str, Any], known: set[str]) -> str:
+def _sentences(detail: dict[str, Any], settings: dict[str, "Setting"]) -> list[str]:
     variable = PREFIX + "_".join(str(part) for part in detail["loc"]).upper()
+    if detail["type"] == "missing":
+        # Of a group without any variable pydantic names the group only.
+        needed = [name for name in settings if settings[name].required and f"{name}_".startswith(f"{variable}_")]
+        return [f"{name} must be set: {settings[name].description}" for name in needed]
     if detail["type"] == "extra_forbidden":
         group = "_".join(variable.split("_")[:2]) + "_"
-        mine = ", ".join(sorted(name for name in known if name.startswith(group)))
-        return f"{variable} is not a setting (those of its group: {mine}); a Service of that name also sets it unless the pod says enableServiceLinks: false"
-    return f"{variable}: {detail['msg']}"
+        mine = ", ".join(sorted(name for name in settings if name.startswith(group)))
+        return [
+            f"{variable} is not a setting (those of its group: {mine}); a Service of that name also sets it unless the pod says enableServiceLinks: false"
+        ]
+    return [f"{variable}: {detail['msg'].removeprefix('Value error, ')}"]
 
 
 def describe_settings(cls: type[Settings]) -> list[Setting]:
@@ -183,16 +215,18 @@ def _describe_group(name: str, field: FieldInfo) -> Iterator[Setting]:
     group = field.annotation
     if not (isinstance(group, type) and issubclass(group, SettingsGroup)):
         raise TypeError(f"settings are grouped: {name} must be a SettingsGroup, it is {group!r}")
-    defaults = field.get_default(call_default_factory=True)
+    # A group with a required field has no default of its own.
+    defaults = None if field.is_required() else field.get_default(call_default_factory=True)
     for key, value in group.model_fields.items():
         # a factory asks the machine, so what it says here is nobody else's default
-        default = None if value.default_factory else getattr(defaults, key)
+        default = None if value.default_factory else getattr(defaults, key, value.default)
         yield Setting(
             variable=f"{PREFIX}{name}_{key}".upper(),
             group=(group.__doc__ or "").strip(),
             type=_type_name(value.annotation),
-            default=_shown(default),
+            default="" if value.is_required() else _shown(default),
             description=value.description or "",
+            required=value.is_required(),
         )
 
 

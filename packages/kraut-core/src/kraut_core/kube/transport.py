@@ -33,6 +33,8 @@ class Request:
     headers: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
+    server: str | None = None
+    """Another API server of the same cluster than the configuration's, ``https://host:port``."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -41,8 +43,19 @@ class Request:
 class Transport:
     """Requests to one API server as one identity."""
 
-    def __init__(self, access: Access, *, user_agent: str, timeout_seconds: float, observe: Observe | None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        user_agent: str,
+        timeout_seconds: float,
+        observe: Observe | None = None,
+        one_shot: bool = False,
+    ) -> None:
+        """``one_shot``: every request has a connection of its own, so that a load balancer chooses anew, and no answer is
+        decompressed, so that its size is known before it is in memory."""
         self.access = access
+        self._one_shot = one_shot
         self._user_agent = user_agent
         self._timeout_seconds = timeout_seconds
         self._observe = observe
@@ -55,7 +68,9 @@ class Transport:
         await self.access.authorization()
         # No trust_env: it would also read ~/.netrc; a proxy is named in the kubeconfig (proxy-url).
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), headers={"User-Agent": self._user_agent}
+            connector=aiohttp.TCPConnector(limit=0, force_close=self._one_shot),
+            headers={"User-Agent": self._user_agent} | ({"Accept-Encoding": "identity"} if self._one_shot else {}),
+            auto_decompress=not self._one_shot,
         )
 
     async def close(self) -> None:
@@ -88,6 +103,25 @@ class Transport:
         async with self.stream(Request(method, path, deadlines, headers, params or {}, body)) as response:
             return await response.read()
 
+    async def read(self, path: str, *, max_bytes: int, server: str | None = None) -> bytes:
+        """GET a document of bounded size, from ``server`` instead of the configuration's if given.
+
+        Raises as ``request``, and ApiServerError when the answer is compressed or larger than ``max_bytes``.
+        """
+        import aiohttp  # noqa: PLC0415
+
+        deadlines = aiohttp.ClientTimeout(total=self._timeout_seconds)
+        request = Request("GET", path, deadlines, {"Accept": "*/*"}, server=server)
+        async with self.stream(request) as response:
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise ApiServerError(f"{request}: an answer that is not compressed was asked for, this one is")
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise ApiServerError(f"{request}: an answer of {max_bytes} bytes at most is expected, found more")
+            return bytes(body)
+
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator["aiohttp.ClientResponse"]:
         """As ``request``, but gives the answer to read in pieces; errors while reading it are mapped as well."""
@@ -105,7 +139,7 @@ class Transport:
                 yield response
         except (aiohttp.ClientError, OSError) as error:
             self._count(request.method, 0)
-            raise no_answer(str(request), self.access.server, error) from error
+            raise no_answer(str(request), request.server or self.access.server, error) from error
 
     async def _send(self, request: Request, *, renew: bool = False) -> "aiohttp.ClientResponse":
         if self._session is None:
@@ -114,7 +148,7 @@ class Transport:
         identity = {} if authorization is None else {"Authorization": authorization}
         return await self._session.request(
             request.method,
-            self.access.server + request.path,
+            (request.server or self.access.server) + request.path,
             params=request.params,
             headers={**request.headers, **identity},
             data=request.body,

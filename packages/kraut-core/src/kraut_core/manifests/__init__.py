@@ -28,7 +28,7 @@ def crds() -> list[Document]:
 
 
 def rbac() -> list[Document]:
-    """Service accounts, roles and bindings of operator and worker, and the roles that people's roles aggregate."""
+    """Service accounts, roles and bindings of operator, worker and oidc-proxy, and the roles that people's roles aggregate."""
     return _load("rbac")
 
 
