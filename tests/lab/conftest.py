@@ -82,6 +82,7 @@ left=$(dpkg-query -W -f '${Package}\\n' 'kraut-t-*' 2>/dev/null) || true
 dpkg --configure -a >/dev/null
 apt-get -yqq update
 apt-get -yqq upgrade >/dev/null
+apt-get clean
 rm -rf /var/lib/kraut /run/kraut-t-* /run/reboot-required*
 : >/var/log/kraut-lab-maintainer.log
 """

@@ -71,7 +71,7 @@ class Controller:
         self.queue.remove(old.key)
         if old.kind in self._related:
             # A workflow that waits learns of it now; nothing tells it when this is lost, and it finds out when it next looks.
-            gone = Dispatch(old.uid, old.generation, "Deleted", (old.uid, "gone"))
+            gone = Dispatch(old.uid, old.generation, "Deleted", (old.uid, "gone"), old.site)
             self._gone[old.key] = gone, self._clock() + GONE_SECONDS
             self._add(old.key, Priority.URGENT)
         self._look_at_affected(old, None, old)
@@ -137,7 +137,7 @@ class Controller:
             self.queue.add(key, Priority.ROUTINE, after=wait)
             dispatch = None
         if dispatch is None and key in self._owned_changed:
-            dispatch = Dispatch(entry.uid, entry.generation, "Owned", ())
+            dispatch = Dispatch(entry.uid, entry.generation, "Owned", (), entry.site)
         self._owned_changed.discard(key)
         return dispatch
 

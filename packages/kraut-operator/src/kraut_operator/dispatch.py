@@ -37,6 +37,7 @@ class Dispatch:
     generation: int
     reason: Reason
     world: tuple[object, ...]
+    site: str = ""
 
 
 def decide(entry: Entry, view: CacheView) -> Dispatch | None:
@@ -47,7 +48,7 @@ def decide(entry: Entry, view: CacheView) -> Dispatch | None:
     if reason is None:
         return None
     world = (entry.uid, entry.generation, entry.deleting, entry.requested, tuple(sorted(current.items())))
-    return Dispatch(entry.uid, entry.generation, reason, world)
+    return Dispatch(entry.uid, entry.generation, reason, world, entry.site)
 
 
 def _referenced(entry: Entry, view: CacheView) -> Iterator[tuple[Named, Version]]:

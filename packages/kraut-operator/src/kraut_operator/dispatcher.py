@@ -108,6 +108,7 @@ class Dispatcher:
                 namespace=key.namespace,
                 name=key.name,
                 request=request,
+                site=dispatch.site,
                 rpc_timeout=SIGNAL_TIMEOUT,
             )
 

@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One object. Of kinds that are only referred to, everything after ``owners`` stays empty.
 
     ``requested`` is the value of the annotation kraut.dev/requested-at; ``answered`` and ``handled`` are the status'
-    observedGeneration (0: no status yet) and lastHandledRequest.
+    observedGeneration (0: no status yet) and lastHandledRequest. ``site`` is what the kind's ``site_path`` leads to.
     """
 
     kind: str
@@ -61,6 +61,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     references: tuple[Named, ...] = ()
     selections: tuple[Selection, ...] = ()
     observed: tuple[Observed, ...] = ()
+    site: str = ""
 
     @property
     def key(self) -> ObjectKey:

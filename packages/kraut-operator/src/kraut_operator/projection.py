@@ -90,8 +90,10 @@ def _shape(name: str, metadata: Sequence[Any], fields: Sequence[Any]) -> type[ms
 def _spec_struct(kind: Kind) -> Any:
     leaves: dict[tuple[str, ...], Any] = {reference.path: str for reference in kind.references}
     leaves |= {selector.path: LabelSelector for selector in kind.selectors}
+    if kind.site_path:
+        leaves[kind.site_path] = str
     if any(path[0] != "spec" for path in leaves):
-        raise ValueError(f"{kind.name}: references and selectors are fields of the spec")
+        raise ValueError(f"{kind.name}: references, selectors and site are fields of the spec")
     return _nest(f"{kind.name}Spec", {path[1:]: leaf for path, leaf in leaves.items()})
 
 
@@ -109,6 +111,7 @@ def _keeper(kind_name: str, kind: Kind | None) -> Callable[[Any], Entry]:
     references = [(reference.kind, reference.path) for reference in kind.references] if kind else []
     selectors = [(selector.kind, selector.path) for selector in kind.selectors] if kind else []
     reconciled = kind is not None and kind.reconciled
+    site_path = kind.site_path if kind else ()
 
     def keep(found: Any) -> Entry:
         metadata = found.metadata
@@ -133,6 +136,7 @@ def _keeper(kind_name: str, kind: Kind | None) -> Callable[[Any], Entry]:
             handled=status.last_handled_request,
             references=_references(found, references),
             selections=tuple(Selection(of, _walk(found, path)) for of, path in selectors),
+            site=sys.intern(_walk(found, site_path) or "") if site_path else "",
             observed=tuple(Observed(sys.intern(o.kind), o.name, o.uid, o.version) for o in status.observed_references),
         )
 

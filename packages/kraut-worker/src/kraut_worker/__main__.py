@@ -15,7 +15,13 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from kraut_core.api.v1alpha1.host import Host
-from kraut_core.contracts.reconcile import ReconcileRequest, kubernetes_queue, ssh_queue, workflow_queue
+from kraut_core.contracts.reconcile import (
+    ReconcileRequest,
+    kubernetes_queue,
+    operations_queue,
+    ssh_queue,
+    workflow_queue,
+)
 from kraut_core.errors import KrautError
 from kraut_core.kube.client import KubeClient
 from kraut_core.logs import configure_logs
@@ -133,7 +139,7 @@ def make_workers(settings: WorkerProcessSettings, outside: Outside) -> list[Work
             )
         )
     if "kubernetes" in roles:
-        at_home = KubernetesActivitiesAtHome(outside.kube, temporal)
+        at_home = KubernetesActivitiesAtHome(outside.kube, temporal, instance=outside.instance)
         workers.append(
             Worker(
                 temporal,
@@ -147,12 +153,13 @@ def make_workers(settings: WorkerProcessSettings, outside: Outside) -> list[Work
         workers += [
             Worker(
                 temporal,
-                task_queue=ssh_queue(home, site),
-                activities=[on_site.assess, on_site.run_operation],
+                task_queue=queue(home, site),
+                activities=[activity],
                 max_concurrent_activities=settings.worker.max_hosts,
                 graceful_shutdown_timeout=grace,
             )
             for site in settings.worker.sites.split(",")
+            for queue, activity in ((ssh_queue, on_site.assess), (operations_queue, on_site.run_operation))
         ]
     return workers
 
@@ -167,6 +174,7 @@ def _on_site(settings: WorkerProcessSettings, outside: Outside) -> HostActivitie
             namespace=metadata.namespace,
             name=metadata.name,
             request=ReconcileRequest(uid=metadata.uid, generation=metadata.generation, reason="Budget"),
+            site=host.spec.site,
         )
 
     assessor = HostAssessor(

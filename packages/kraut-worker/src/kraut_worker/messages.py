@@ -9,7 +9,6 @@ from typing import Literal
 from kraut_core.api.maintenance import UpdatePolicy
 from kraut_core.api.meta import ObservedModel
 from kraut_core.api.v1alpha1.host import OperationType
-from kraut_core.contracts.reconcile import DEFAULT_SITE
 
 
 class HostName(ObservedModel):
@@ -35,11 +34,13 @@ class OperationOrder(ObservedModel):
 class HostState(ObservedModel):
     """What one run of HostWorkflow hands to the next (continue-as-new), as JSON in ``ReconcileInput.state``."""
 
-    site: str = DEFAULT_SITE
-    """Where the host was last found."""
+    site: str = ""
+    """Where the host was last found; empty at the very start."""
     order: OperationOrder | None = None
     """The operation in flight: the next run attaches to it."""
     attempt: int = 0
+    refused_id: str = ""
+    refusal: str = ""
     linger_seconds: float = 20.0
     """How long a workflow with nothing to do stays open, so that a burst of changes costs one run."""
     site_patience_seconds: float = 45.0

@@ -31,7 +31,7 @@ class WorkerSettings(SettingsGroup):
         default=100,
         ge=1,
         le=2000,
-        description="Activities on hosts at once. Default 100: a connection costs little, the handshake most.",
+        description="Looks at hosts at once per site, and as many operations beside them. Default 100: a connection costs little, the handshake most.",
     )
     package_list_max_age_seconds: int = Field(
         default=3600,

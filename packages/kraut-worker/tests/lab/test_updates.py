@@ -101,6 +101,33 @@ async def test_security_installs_the_security_archive_only(host: Any, package: A
     assert await pending(host) == {plain.name: False}
 
 
+async def test_what_was_installed_within_a_second_is_not_pending_any_more(host: Any, package: Any) -> None:
+    """apt's pkgcache.bin counts as current while the size and the second of dpkg's status stay the same."""
+    quick = package()
+    quick.publish("2")
+    host.exec("touch -d '2026-01-01 00:00:00' /var/lib/dpkg/status")
+    assert await pending(host) == {quick.name: False}
+    host.exec(f"apt-get update -q; apt-get install -y -q {quick.name}")
+    assert quick.version == "2 ii"
+    host.exec("touch -d '2026-01-01 00:00:00' /var/lib/dpkg/status")
+    assert await pending(host) == {}
+
+
+async def test_an_operation_sees_what_was_installed_within_a_second(host: Any, package: Any) -> None:
+    """As above, for the cache of the host's own apt: nothing is left out because an old one says that it is there."""
+    quick = package()
+    quick.publish("2")
+    host.exec(f"apt-get update -q; apt-get install -y -q {quick.name}")
+    host.exec("touch -d '2026-01-01 00:00:00' /var/lib/dpkg/status; apt-get check -q")
+    host.exec(f"apt-get install -y -q --allow-downgrades {quick.name}=1")
+    host.exec("touch -d '2026-01-01 00:00:00' /var/lib/dpkg/status")
+    script = update_packages("All").replace(
+        "step refresh", "step refresh; touch -d '2026-01-01 00:00:00' /var/lib/dpkg/status"
+    )
+    assert (await update(host, script))[0] == 0
+    assert quick.version == "2 ii"
+
+
 async def test_a_security_update_hidden_by_a_newer_one_is_seen_and_installed(host: Any, package: Any) -> None:
     """A point release has brought a newer version: the security archive's is still the one that is wanted."""
     hidden = package()

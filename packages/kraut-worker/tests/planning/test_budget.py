@@ -106,7 +106,7 @@ GRANTS = [
     ("policy", "sharing", "granted"), [case[1:] for case in GRANTS], ids=[case[0] for case in GRANTS]
 )
 def test_reserve(policy, sharing, granted):
-    outcome = reserve(policy, sharing, sharing[0], NOW)
+    outcome = reserve(policy, sharing, sharing[0], NOW, 1)
     assert isinstance(outcome, Granted if granted else Denied)
     if isinstance(outcome, Granted):
         assert names(outcome.reservations).count("web-1") == 1
@@ -114,20 +114,29 @@ def test_reserve(policy, sharing, granted):
 
 
 def test_a_place_keeps_the_time_it_was_granted():
-    outcome = reserve(policy(1, held=["web-1"]), fleet(2), fleet(2)[0], NOW)
-    assert outcome == Granted((holder("web-1"),))
+    outcome = reserve(policy(1, held=["web-1"]), fleet(2), fleet(2)[0], NOW + timedelta(hours=1), 1)
+    assert outcome == Granted((holder("web-1").model_copy(update={"fencing_token": 1}),))
+
+
+def test_who_slept_since_an_older_decision_gives_nothing_back():
+    """A worker stopped between its status and its give-back: meanwhile the place was renewed for the next operation."""
+    asking = fleet(2)[0]
+    renewed = reserve(policy(1, held=["web-1"]), fleet(2), asking, NOW, 7)
+    held = policy(1).model_copy(update={"status": UpgradePolicyStatus(reservations=list(renewed.reservations))})
+    assert release(held, fleet(2), asking.metadata.uid, 6) is None
+    assert release(held, fleet(2), asking.metadata.uid, 7) == ()
 
 
 def test_a_host_of_the_same_name_and_another_uid_holds_nothing():
     again = make_host(name="web-2", uid="uid-of-the-second", status=ready())
     sharing = [fleet(1)[0], again]
-    assert names(reserve(policy(1, held=["web-2"]), sharing, sharing[0], NOW).reservations) == ["web-1"]
+    assert names(reserve(policy(1, held=["web-2"]), sharing, sharing[0], NOW, 1).reservations) == ["web-1"]
 
 
 @pytest.mark.parametrize(("back_for", "granted"), [(59, False), (60, True)])
 def test_a_host_counts_as_available_when_ready_for_min_ready_seconds(back_for, granted):
     back = make_host(name="web-2", status=ready(since=NOW - timedelta(seconds=back_for)))
-    outcome = reserve(policy(1, min_ready_seconds=60), [*fleet(1), back], fleet(1)[0], NOW)
+    outcome = reserve(policy(1, min_ready_seconds=60), [*fleet(1), back], fleet(1)[0], NOW, 1)
     assert isinstance(outcome, Granted) == granted
 
 
@@ -145,31 +154,31 @@ def test_a_host_counts_as_available_when_ready_for_min_ready_seconds(back_for, g
     ],
 )
 def test_who_is_denied_is_told_why(sentence, policy, sharing, words):
-    outcome = reserve(policy, sharing, sharing[0], NOW)
+    outcome = reserve(policy, sharing, sharing[0], NOW, 1)
     assert words in outcome.message, sentence
     assert outcome.sharing == len(sharing)
 
 
 def test_release_takes_the_place_and_those_of_hosts_that_are_gone():
-    assert names(release(policy(3, held=["web-1", "web-2", "web-9"]), fleet(3), "uid-web-1")) == ["web-2"]
+    assert names(release(policy(3, held=["web-1", "web-2", "web-9"]), fleet(3), "uid-web-1", 1)) == ["web-2"]
 
 
 def test_release_of_nothing_changes_nothing():
-    assert release(policy(3, held=["web-2"]), fleet(3), "uid-web-1") is None
+    assert release(policy(3, held=["web-2"]), fleet(3), "uid-web-1", 1) is None
 
 
 def test_who_is_being_disrupted_occupies_a_place_even_without_budget():
-    held = occupy(policy(1, held=["web-2"]), fleet(3), fleet(3)[0], NOW)
+    held = occupy(policy(1, held=["web-2"]), fleet(3), fleet(3)[0], NOW, 1)
     assert names(held.reservations) == ["web-2", "web-1"]
     again = policy(1, held=names(held.reservations))
-    assert names(occupy(again, fleet(3), fleet(3)[0], NOW).reservations) == ["web-2", "web-1"]
+    assert names(occupy(again, fleet(3), fleet(3)[0], NOW, 1).reservations) == ["web-2", "web-1"]
 
 
 def test_a_status_never_holds_more_places_than_its_schema_allows():
     sharing = fleet(MOST + 2)
     crowded = policy("100%", held=[host.metadata.name for host in sharing[1 : MOST + 1]])
-    assert isinstance(reserve(crowded, sharing, sharing[0], NOW), Denied)
-    assert len(occupy(crowded, sharing, sharing[0], NOW).reservations) == MOST
+    assert isinstance(reserve(crowded, sharing, sharing[0], NOW, 1), Denied)
+    assert len(occupy(crowded, sharing, sharing[0], NOW, 1).reservations) == MOST
 
 
 @given(
@@ -189,7 +198,7 @@ def test_never_more_are_away_or_worked_on_than_allowed_whoever_asks_in_whatever_
     allowed = max_unavailable(limit, count)
     current = policy(limit)
     for number in order:
-        outcome = reserve(current, sharing, sharing[number - 1], NOW)
+        outcome = reserve(current, sharing, sharing[number - 1], NOW, 1)
         if isinstance(outcome, Granted):
             current = policy(limit, held=names(outcome.reservations))
     worked_on = {reservation.name for reservation in current.status.reservations}

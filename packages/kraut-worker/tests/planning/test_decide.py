@@ -620,7 +620,7 @@ CASES = [
     Case(
         "the lock was held once -> tries again in 7 s and lets others go first: nothing was changed",
         make_scene(
-            after(make_operation("Failed", exit_code=ExitCode.LOCK_TIMEOUT, ended=ago(seconds=3)), failures=1),
+            after(make_operation("Failed", exit_code=ExitCode.LOCK_TIMEOUT, ended=ago(seconds=3)), failures=0),
             make_observation(pending=2),
         ),
         "Wait",

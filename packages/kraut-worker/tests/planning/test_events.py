@@ -79,7 +79,7 @@ CASES = [
         "it failed -> Warning with the cause",
         status(REACHABLE, operations=[RUNNING]),
         status(REACHABLE, operations=[FAILED]),
-        [("Warning", "UpdateFailed", "UpdatePackages", "failed after 90 s: the disk is full")],
+        [("Warning", "UpdateFailed", "UpdatePackages", "the disk is full")],
     ),
     (
         "decided and lost between two looks -> both, in their order",
@@ -105,3 +105,22 @@ def test_notes(before, after, expected):
     assert [(note.type, note.reason, note.action) for note in notes] == [case[:3] for case in expected]
     for note, (*_, words) in zip(notes, expected, strict=True):
         assert words in note.message
+
+
+def test_the_same_failure_again_is_the_same_event():
+    """Of a repository that is down for days: the API server counts one Event up instead of keeping thousands."""
+
+    def tried_again(id_):
+        earlier = make_operation("Failed", id_="earlier", exit_code=11, message="no repository")
+        running, failed = (
+            make_operation(id_=id_),
+            make_operation("Failed", id_=id_, exit_code=11, message="no repository"),
+        )
+        before, during, after = ([earlier], [running, earlier], [failed, earlier])
+        return [
+            *notes_between(status(REACHABLE, operations=before), status(REACHABLE, operations=during)),
+            *notes_between(status(REACHABLE, operations=during), status(REACHABLE, operations=after)),
+        ]
+
+    assert [note.reason for note in tried_again("first")] == ["UpdateStarted", "UpdateFailed"]
+    assert tried_again("first") == tried_again("second")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from kraut_worker.operations.exit_codes import ExitCode
-from kraut_worker.planning.retries import count_failures, did_harm, is_exhausted, newest, retry_at
+from kraut_worker.planning.retries import count_failures, did_harm, is_exhausted, newest, retry_at, setbacks
 from kraut_worker.planning.settle import NEVER_STARTED
 from kraut_worker.planning.testing import NOW, make_operation
 
@@ -74,3 +74,14 @@ def test_the_newest_that_ended_is_not_the_one_that_runs():
     ended = make_operation("Failed", id_="b")
     assert newest([make_operation(id_="a"), ended, make_operation("Succeeded", id_="c")]) is ended
     assert newest([make_operation()]) is None
+
+
+def test_what_time_heals_neither_counts_nor_ends_the_row_and_slows_down():
+    held = make_operation("Failed", exit_code=ExitCode.LOCK_TIMEOUT)
+    broken = make_operation("Failed", exit_code=ExitCode.PACKAGE_FAILED)
+    assert count_failures(2, [held, held]) == 2
+    assert count_failures(2, [broken, held]) == 3
+    assert setbacks([held, held, broken], generation=1, failures=2) == 4
+    assert setbacks([broken, held, held], generation=1, failures=2) == 2
+    assert setbacks([make_operation(), held], generation=1, failures=0) == 1
+    assert setbacks([held, held], generation=2, failures=0) == 0

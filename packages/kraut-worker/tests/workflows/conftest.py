@@ -18,6 +18,7 @@ from kraut_core.contracts.reconcile import (
     ReconcileInput,
     ReconcileRequest,
     kubernetes_queue,
+    operations_queue,
     ssh_queue,
     workflow_id,
     workflow_queue,
@@ -150,13 +151,18 @@ class Stage:
 
     def start_site(self, name: str = "default") -> SiteDouble:
         double = self.sites.setdefault(name, SiteDouble())
-        activities = [double.assess, double.run_operation]
-        self.start(name, Worker(self.client, task_queue=ssh_queue(self.home, name), activities=activities))
+        looks, operations = ssh_queue(self.home, name), operations_queue(self.home, name)
+        self.start(name, Worker(self.client, task_queue=looks, activities=[double.assess]))
+        self.start(f"{name} operations", Worker(self.client, task_queue=operations, activities=[double.run_operation]))
         return double
 
-    async def wake(self, state: HostState | None = None, *, uid: str = "u-1") -> WorkflowHandle:
+    async def stop_site(self, name: str = "default") -> None:
+        await self.stop(name)
+        await self.stop(f"{name} operations")
+
+    async def wake(self, state: HostState | None = None, *, uid: str = "u-1", site: str = "") -> WorkflowHandle:
         """Signal-with-start as the operator does it; ``state`` is what an earlier run would have handed over."""
-        start = ReconcileInput(home=self.home, namespace="lab", name="web-1")
+        start = ReconcileInput(home=self.home, namespace="lab", name="web-1", site=site)
         if state is not None:
             start = start.model_copy(update={"state": state.model_dump_json()})
         return await self.client.start_workflow(

@@ -181,7 +181,7 @@ async def test_an_operation_is_taken_up_by_the_next_worker_under_the_same_id(sta
     stage.site.may_end.clear()
     handle = await stage.wake(QUICK)
     await stage.site.until(lambda: len(stage.site.tasks) == 1)
-    await stage.stop("default")
+    await stage.stop_site()
     stage.start_site()
     await stage.site.until(lambda: len(stage.site.tasks) == 2)
     stage.site.may_end.set()
@@ -240,3 +240,13 @@ async def test_what_a_host_refused_is_told_to_the_next_assessment(stage):
     stage.site.report = OperationReport(state="Refused", message="the disk is full")
     await (await stage.wake(QUICK)).result()
     assert (stage.site.asked[1].refused_id, stage.site.asked[1].refusal) == ("op-1", "the disk is full")
+
+
+async def test_the_first_look_goes_where_whoever_woke_it_saw_the_object(stage):
+    """A home that serves no hosts itself: nobody listens on the default site."""
+    await stage.stop_site()
+    away = stage.start_site("edge")
+    away.answer = in_turn(REST)
+    handle = await stage.wake(QUICK, site="edge")
+    await handle.result()
+    assert [question.site for question in away.asked] == ["edge"]

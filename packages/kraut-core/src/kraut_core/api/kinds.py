@@ -61,6 +61,7 @@ class Kind:
     """One kind of kraut's group.
 
     ``reconciled``: a workflow exists for it and the operator dispatches its changes; other kinds are only referred to.
+    ``site_path``: the field of the spec that names the site whose workers serve an object; empty: any worker does.
     ``owns``: kinds whose objects, controlled by one of this kind (ownerReferences), wake their owner when they change.
     """
 
@@ -72,6 +73,7 @@ class Kind:
     references: tuple[Reference, ...] = ()
     selectors: tuple[Selector, ...] = ()
     owns: tuple[str, ...] = ()
+    site_path: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = field(default=())
 
     @property

@@ -25,12 +25,17 @@ class ReconcileRequest(ObservedModel):
 
 
 class ReconcileInput(ObservedModel):
-    """The argument of every reconciling workflow; ``state`` is what a run hands to its continuation (JSON, kind's own)."""
+    """The argument of every reconciling workflow.
+
+    ``state`` is what a run hands to its continuation (JSON, kind's own); ``site`` is where whoever woke it saw the object, a
+    hint for the first look.
+    """
 
     home: str
     namespace: str
     name: str
     state: str = ""
+    site: str = ""
 
 
 def workflow_type(kind: str) -> str:
@@ -54,5 +59,11 @@ def kubernetes_queue(home: str) -> str:
 
 
 def ssh_queue(home: str, site: str) -> str:
-    """Task queue of the activities that reach hosts of a site."""
+    """Task queue of the activities that look at hosts of a site: minutes at most."""
     return f"{home}.ssh.{site}"
+
+
+def operations_queue(home: str, site: str) -> str:
+    """Task queue of the activities that stay with an operation on a host of a site: hours. Of its own, so that many of them
+    keep no other host from being looked at."""
+    return f"{home}.ssh.{site}.operations"

@@ -23,16 +23,17 @@ async def wake_workflow(
     namespace: str,
     name: str,
     request: ReconcileRequest,
+    site: str = "",
     rpc_timeout: timedelta | None = None,
 ) -> None:
-    """Signal the workflow of an object, starting it when none is open.
+    """Signal the workflow of an object, starting it when none is open; ``site`` is the one that its spec names.
 
     No workflow RetryPolicy and no timeouts: a retry would lose the signal (temporalio/temporal#8284).
     Raises temporalio.service.RPCError when Temporal does not take it.
     """
     await client.start_workflow(
         workflow_type(kind),
-        ReconcileInput(home=home, namespace=namespace, name=name),
+        ReconcileInput(home=home, namespace=namespace, name=name, site=site),
         id=workflow_id(home, kind, namespace, name),
         task_queue=workflow_queue(home),
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,

@@ -104,9 +104,9 @@ class AptRepository:
             self._pool(archive).mkdir(parents=True, exist_ok=True)
             packages = _ftparchive(top, "packages", "pool")
             index = top / "dists" / distribution / "main" / "binary-amd64"
-            digest = hashlib.sha256(packages.encode()).hexdigest()
-            # By hash first: a client that has just read the former Release still finds what that one names.
-            write_atomically(index / "by-hash" / "SHA256" / digest, packages, mode=0o644)
+            # By hash first: a client that has just read the former Release still finds what that one names, by the strongest.
+            digest = hashlib.sha512(packages.encode()).hexdigest()
+            write_atomically(index / "by-hash" / "SHA512" / digest, packages, mode=0o644)
             write_atomically(index / "Packages", packages, mode=0o644)
             _replace(top / "dists" / distribution / "Release", _release(top, distribution, fields))
 

@@ -93,7 +93,7 @@ class HostAssessor:
         for note in notes_between(before, status):
             await self._tell(scene.host, note)
         if not plan.disrupted:
-            for waiting in await give_back(self._kube, scene.host):
+            for waiting in await give_back(self._kube, scene.host, plan.fencing_token):
                 await self._wake(waiting)
         assessment = answer(plan)
         log.info(
@@ -111,10 +111,10 @@ class HostAssessor:
         """A decision to start becomes a started operation, or a wait for a place in the budget."""
         decision = plan.decision
         if decision.action == "Stay":
-            await keep_place(self._kube, plan.scene.host, plan.scene.now)
+            await keep_place(self._kube, plan.scene.host, plan.scene.now, plan.fencing_token)
         if decision.action != "Start" or decision.operation is None:
             return plan
-        denied = await take_place(self._kube, plan.scene.host, plan.scene.now)
+        denied = await take_place(self._kube, plan.scene.host, plan.scene.now, plan.fencing_token + 1)
         if isinstance(denied, Denied):
             return postpone(plan, denied)
         return start(plan, decision.operation)
@@ -160,9 +160,10 @@ class HostAssessor:
             log.warning("event not recorded", host=host.metadata.name, reason=note.reason, error=str(error))
 
     async def _clean_up(self, host: Host, references: References, question: AssessInput) -> Assessment:
-        assessment = await self._cleaner.clean_up(host, references.target, attempt=question.attempt)
+        assessment = await self._cleaner.clean_up(host, references.target, references.problem, attempt=question.attempt)
         if assessment.outcome == "Gone":
-            for waiting in await give_back(self._kube, host):
+            token = host.status.fencing_token if host.status is not None else 0
+            for waiting in await give_back(self._kube, host, token):
                 await self._wake(waiting)
         return assessment
 

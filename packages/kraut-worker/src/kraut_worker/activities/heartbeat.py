@@ -1,7 +1,7 @@
 """Heartbeats while an activity awaits something else, so that a dead worker is noticed within its heartbeat timeout."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from temporalio import activity
@@ -10,9 +10,9 @@ INTERVAL_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def heartbeating() -> AsyncIterator[None]:
-    """Send a heartbeat every five seconds for as long as the context lasts."""
-    task = asyncio.create_task(_beat(), name="heartbeat")
+async def heartbeating(cursor: Callable[[], object] | None = None) -> AsyncIterator[None]:
+    """Send a heartbeat every five seconds for as long as the context lasts; ``cursor`` says where a next attempt resumes."""
+    task = asyncio.create_task(_beat(cursor), name="heartbeat")
     try:
         yield
     finally:
@@ -21,7 +21,7 @@ async def heartbeating() -> AsyncIterator[None]:
             await task
 
 
-async def _beat() -> None:
+async def _beat(cursor: Callable[[], object] | None) -> None:
     while True:
-        activity.heartbeat()
+        activity.heartbeat(*(() if cursor is None else (cursor(),)))
         await asyncio.sleep(INTERVAL_SECONDS)

@@ -87,11 +87,12 @@ class HostOperator:
         self, shell: Shell, host: Host, order: OperationOrder, *, known: Sequence[str]
     ) -> OperationReport | None:
         """None: the host still runs the boot that the operation is to end; look again."""
-        outcome = await start(shell, _spec(order))
-        if order.type == "Reboot":
-            return await self._await_reboot(shell, order, outcome)
-        if not outcome.attachable:
-            return OperationReport(state="Refused", message=_refusal(outcome))
+        if _may_start(order):
+            outcome = await start(shell, _spec(order))
+            if order.type == "Reboot":
+                return await self._await_reboot(shell, order, outcome)
+            if not outcome.attachable:
+                return OperationReport(state="Refused", message=_refusal(outcome))
         state = OperationState(state="Running")
         while not state.ended:
             state = await poll(shell, order.id, state.offset)
@@ -118,10 +119,18 @@ class HostOperator:
         return None
 
 
+def _may_start(order: OperationOrder) -> bool:
+    """By now no updates are wished for: one that runs on the host is attended to its end, one that did not begin does not."""
+    return order.type == "Reboot" or order.updates != "None"
+
+
 def _spec(order: OperationOrder) -> OperationSpec:
-    script = (
-        reboot() if order.type == "Reboot" else update_packages("Security" if order.updates == "Security" else "All")
-    )
+    if order.type == "Reboot":
+        script = reboot()
+    elif order.updates == "None":
+        raise ValueError(f"operation {order.id} is to install updates, and its order says that none are wanted")
+    else:
+        script = update_packages(order.updates)
     return OperationSpec(
         id=order.id, type=order.type, fencing_token=order.fencing_token, boot_id=order.boot_id, script=script
     )

@@ -15,8 +15,11 @@ TRIES = 20
 """Of hosts that ask at once one wins each time; whoever lost so often waits for its next turn."""
 
 
-async def take_place(kube: KubeClient, host: Host, now: datetime) -> Denied | None:
-    """Reserve a place for ``host`` in the budget of its policy; None when it has one (or needs none)."""
+async def take_place(kube: KubeClient, host: Host, now: datetime, token: int) -> Denied | None:
+    """Reserve a place for ``host`` in the budget of its policy; None when it has one (or needs none).
+
+    ``token`` is the fencing token of the operation that is to start.
+    """
     reference = host.spec.upgrade_policy_ref
     if reference is None:
         return None
@@ -25,7 +28,7 @@ async def take_place(kube: KubeClient, host: Host, now: datetime) -> Denied | No
             policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
         except NotFoundError:
             return Denied(f"UpgradePolicy {reference.name} does not exist any more")
-        outcome = reserve(policy, await _sharing(kube, policy), host, now)
+        outcome = reserve(policy, await _sharing(kube, policy), host, now, token)
         if isinstance(outcome, Denied):
             return outcome
         if await _write(kube, policy, outcome.reservations):
@@ -33,7 +36,7 @@ async def take_place(kube: KubeClient, host: Host, now: datetime) -> Denied | No
     return Denied(f"UpgradePolicy {reference.name} is being asked by too many hosts at once")
 
 
-async def keep_place(kube: KubeClient, host: Host, now: datetime) -> None:
+async def keep_place(kube: KubeClient, host: Host, now: datetime, token: int) -> None:
     """See to it that a host in mid work holds a place: it may have come under its policy, or been re-created, meanwhile."""
     reference = host.spec.upgrade_policy_ref
     if reference is None:
@@ -45,12 +48,15 @@ async def keep_place(kube: KubeClient, host: Host, now: datetime) -> None:
             return
         if any(held.uid == host.metadata.uid for held in _held(policy)):
             return
-        if await _write(kube, policy, occupy(policy, await _sharing(kube, policy), host, now).reservations):
+        if await _write(kube, policy, occupy(policy, await _sharing(kube, policy), host, now, token).reservations):
             return
 
 
-async def give_back(kube: KubeClient, host: Host) -> list[Host]:
-    """Give a place back; returns the hosts that wait for one, longest first (none when nothing was given back)."""
+async def give_back(kube: KubeClient, host: Host, token: int) -> list[Host]:
+    """Give a place back; returns the hosts that wait for one, longest first (none when nothing was given back).
+
+    ``token`` is the greatest fencing token that whoever decides this knows of.
+    """
     reference = host.spec.upgrade_policy_ref
     if reference is None:
         return []
@@ -62,7 +68,7 @@ async def give_back(kube: KubeClient, host: Host) -> list[Host]:
         if not any(held.uid == host.metadata.uid for held in _held(policy)):
             return []
         sharing = await _sharing(kube, policy)
-        kept = release(policy, sharing, host.metadata.uid)
+        kept = release(policy, sharing, host.metadata.uid, token)
         if kept is None or await _write(kube, policy, kept):
             # One more than came free: if the first cannot start after all, the second does. The rest look again by themselves.
             return _waiting(sharing)[:2]

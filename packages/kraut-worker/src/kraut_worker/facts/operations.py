@@ -13,7 +13,8 @@ COMMAND = f"""
 {READ_FUNCTION}
 printf 'token=%s\\n' "$(cat {ROOT}/token 2>/dev/null)"
 [ -d {OPS} ] || exit 0
-ls -1t {OPS} | head -n {SHOWN} | while read -r id; do
+# By fencing token: it grows with every decision, whatever the clock and the folders' times say.
+grep -H '^token=' {OPS}/*/spec 2>/dev/null | sed -n 's|^{OPS}/\\([^/]*\\)/spec:token=\\([0-9]*\\)$|\\2 \\1|p' | sort -rn | head -n {SHOWN} | while read -r _ id; do
   echo operation
   read_operation "{OPS}/$id"
 done

@@ -8,7 +8,8 @@ from kraut_worker.facts.package_lists import FOLDER
 
 COMMAND = f"""
 command -v apt-get >/dev/null || exit {UNSUPPORTED_EXIT}
-set -- -q -s -o Debug::NoLocking=1
+# No pkgcache.bin: apt tells whether it is old by the size of dpkg's status and the whole second of its change.
+set -- -q -s -o Debug::NoLocking=1 -o Dir::Cache::pkgcache=
 # Before the first refresh kraut's lists are empty: the host's own are better than none.
 [ ! -e {FOLDER}/refreshed ] || set -- "$@" -c {FOLDER}/apt.conf
 dpkg-query -W -f '${{db:Status-Want}} ${{Package}}\\n' | sed -n 's/^hold /held /p'

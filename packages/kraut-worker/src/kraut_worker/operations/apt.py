@@ -14,8 +14,9 @@ step() { printf '== %s\\n' "$*"; }
 finish() { code=$1; shift; step "$@"; exit "$code"; }
 out_size() { stat -c %s "$KRAUT_OPERATION/out"; }
 said_since() { tail -c "+$(($1 + 1))" "$KRAUT_OPERATION/out"; }
+# Without pkgcache.bin: a status that dpkg wrote in the same second as the cache would go unnoticed (apt compares size and second).
 apt() {
-  apt-get -y -q -o DPkg::Lock::Timeout=@LOCK@ -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \\
+  apt-get -o Dir::Cache::pkgcache= -y -q -o DPkg::Lock::Timeout=@LOCK@ -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \\
     -o APT::Get::Assume-Yes=true -o Dpkg::Use-Pty=0 "$@" </dev/null
 }
 # diagnose OFFSET DEFAULT: the exit code for what apt and dpkg said since OFFSET of the output.

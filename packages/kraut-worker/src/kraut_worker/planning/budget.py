@@ -33,32 +33,46 @@ class Denied:
     sharing: int = 0
 
 
-def reserve(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime) -> Granted | Denied:
-    """Ask for a place for ``host`` among ``sharing``, all hosts that refer to ``policy`` (``host`` included)."""
+def reserve(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime, token: int) -> Granted | Denied:
+    """Ask for a place for ``host`` among ``sharing``, all hosts that refer to ``policy`` (``host`` included).
+
+    ``token`` is the fencing token of the operation that is to start; a place that is held already is renewed with it.
+    """
     held = live_reservations(policy, sharing)
     if any(reservation.uid == host.metadata.uid for reservation in held):
-        return Granted(held)
+        return occupy(policy, sharing, host, now, token)
     budget = max_unavailable(policy.spec.rolling_update.max_unavailable, len(sharing))
     ready_by = now - timedelta(seconds=policy.spec.min_ready_seconds)
     unavailable = unavailable_names(sharing, held, but=host.metadata.uid, ready_by=ready_by)
     if len(unavailable) + 1 > min(budget, MOST):
         return Denied(_why(policy.metadata.name, budget, unavailable), len(sharing))
-    return occupy(policy, sharing, host, now)
+    return occupy(policy, sharing, host, now, token)
 
 
-def occupy(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime) -> Granted:
+def occupy(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime, token: int) -> Granted:
     """Take a place for ``host`` whatever the budget says: it is being disrupted already, under another policy or uid."""
     held = live_reservations(policy, sharing)
-    if any(reservation.uid == host.metadata.uid for reservation in held):
-        return Granted(held)
-    mine = Reservation(kind=host.kind, name=host.metadata.name, uid=host.metadata.uid, since=now)
-    return Granted((*held, mine)[-MOST:])
+    mine = Reservation(kind=host.kind, name=host.metadata.name, uid=host.metadata.uid, since=now, fencing_token=token)
+    if not any(reservation.uid == mine.uid for reservation in held):
+        return Granted((*held, mine)[-MOST:])
+    return Granted(tuple(_renewed(found, token) if found.uid == mine.uid else found for found in held))
 
 
-def release(policy: UpgradePolicy, sharing: Sequence[Host], uid: str) -> tuple[Reservation, ...] | None:
-    """The reservations without that of ``uid``; None when nothing changes."""
+def _renewed(reservation: Reservation, token: int) -> Reservation:
+    return reservation.model_copy(update={"fencing_token": max(reservation.fencing_token, token)})
+
+
+def release(policy: UpgradePolicy, sharing: Sequence[Host], uid: str, token: int) -> tuple[Reservation, ...] | None:
+    """The reservations without that of ``uid``; None when nothing changes.
+
+    A place that was renewed for an operation with a greater token than ``token`` stays: whoever gives it back has slept.
+    """
     held = tuple(policy.status.reservations) if policy.status else ()
-    kept = tuple(reservation for reservation in live_reservations(policy, sharing) if reservation.uid != uid)
+    kept = tuple(
+        reservation
+        for reservation in live_reservations(policy, sharing)
+        if reservation.uid != uid or reservation.fencing_token > token
+    )
     return None if kept == held else kept
 
 

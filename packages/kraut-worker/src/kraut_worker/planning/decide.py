@@ -9,7 +9,7 @@ from kraut_core.api.conditions import READY, find
 from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
 from kraut_core.errors import AuthenticationError, InvalidSpecError
 from kraut_worker.planning import verdicts
-from kraut_worker.planning.retries import did_harm, is_exhausted, newest, retry_at
+from kraut_worker.planning.retries import did_harm, is_exhausted, newest, retry_at, setbacks
 from kraut_worker.planning.scene import Problem, Scene, Situation
 from kraut_worker.planning.settle import deadline_passed, open_operation
 from kraut_worker.planning.wanted import wanted_operation
@@ -223,12 +223,14 @@ def _gave_up(situation: Situation) -> Decision | None:
 
 def _backing_off(situation: Situation) -> Decision | None:
     last = newest(situation.operations)
-    if last is None or situation.scene.requested or not situation.failures:
+    generation = situation.scene.host.metadata.generation
+    failed = setbacks(situation.operations, generation, situation.failures)
+    if last is None or situation.scene.requested or not failed:
         return None
-    left = retry_at(last, situation.failures) - situation.scene.now
+    left = retry_at(last, failed) - situation.scene.now
     if left <= timedelta():
         return None
-    message = f"failure {situation.failures}: {last.message}; next try in {round(left.total_seconds())} s"
+    message = f"failure {failed}: {last.message}; next try in {round(left.total_seconds())} s"
     return Decision("Wait", verdicts.BACKING_OFF, message, progressing=True, recheck=left)
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 from kraut_core.api.conditions import READY, STALLED, find
 from kraut_core.api.v1alpha1.host import HostStatus, OperationStatus
 from kraut_worker.planning import verdicts
+from kraut_worker.planning.retries import FAILED as FAILED_RESULTS
+from kraut_worker.planning.retries import newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,11 @@ def _operations(before: HostStatus | None, after: HostStatus) -> Iterator[Note]:
     for operation in reversed(after.operations):
         was = earlier.get(operation.id)
         if was is None:
-            yield Note("Normal", STARTED[operation.type], operation.type, f"operation {operation.id} was decided")
+            # A retry is told without its id: the same again is the same Event, counted.
+            last = newest([other for other in after.operations if other.id != operation.id])
+            again = last is not None and last.result in FAILED_RESULTS
+            what = "it is tried again" if again else f"operation {operation.id} was decided"
+            yield Note("Normal", STARTED[operation.type], operation.type, what)
         if operation.completion_time is not None and (was is None or was.completion_time is None):
             yield _end(operation)
 
@@ -64,5 +70,6 @@ def _end(operation: OperationStatus) -> Note:
         left = f"; {operation.message}" if operation.message else ""
         message = f"operation {operation.id} succeeded after {seconds} s{left}"
         return Note("Normal", SUCCEEDED[operation.type], operation.type, message)
-    message = f"operation {operation.id} failed after {seconds} s: {operation.message}"
+    # Neither id nor duration: the same failure again is the same Event, counted.
+    message = operation.message or "it ended without a word"
     return Note("Warning", FAILED[operation.type], operation.type, message)

@@ -8,6 +8,9 @@ from kraut_core.api.maintenance import UpdatePolicy
 from kraut_core.api.v1alpha1.host import OperationType
 from kraut_worker.planning.scene import Observation, Scene
 
+SHOWN = 10
+"""Names in a sentence at most."""
+
 
 def left_over(type_: OperationType, scene: Scene) -> str:
     """What an operation of this type has left undone; empty when nothing."""
@@ -27,8 +30,15 @@ def still_pending(observation: Observation, updates: UpdatePolicy) -> str:
     if packages.broken:
         return "the package database still needs repair"
     if updates == "Security":
-        return f"still pending: {packages.security} security updates" if packages.security else ""
-    return f"still pending: {packages.pending} updates" if packages.pending else ""
+        return _listed(packages.security, "security updates", observation.security_names)
+    return _listed(packages.pending, "updates", observation.pending_names)
+
+
+def _listed(count: int, what: str, names: tuple[str, ...]) -> str:
+    if not count:
+        return ""
+    shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    return f"still pending: {count} {what}" + (f" ({shown})" if shown else "")
 
 
 def still_required(observation: Observation) -> str:

@@ -42,6 +42,8 @@ def observe(facts: HostFacts, host_key: str) -> Observation:
         capacity=_capacity(facts.capacity),
         packages=_packages(facts),
         package_problem=_package_problem(facts),
+        pending_names=_names(facts, security=False),
+        security_names=_names(facts, security=True),
         reboot_required=reboot.required,
         reboot_required_by=reboot.packages[:SHOWN],
         cluster_node=", ".join(node.evidence[:3]),
@@ -89,6 +91,12 @@ def _packages(facts: HostFacts) -> PackageStatus | None:
         broken=bool(facts.packages.broken),
         lists_refreshed_at=lists.refreshed_at if isinstance(lists, PackageLists) else None,
     )
+
+
+def _names(facts: HostFacts, *, security: bool) -> tuple[str, ...]:
+    if not isinstance(facts.packages, Packages):
+        return ()
+    return tuple(sorted(update.name for update in (facts.packages.security if security else facts.packages.pending)))
 
 
 def _package_problem(facts: HostFacts) -> Problem | None:

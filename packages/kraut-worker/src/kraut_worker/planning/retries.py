@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from kraut_core.api.v1alpha1.host import OperationResult, OperationStatus
 from kraut_worker.operations.exit_codes import ExitCode
@@ -17,7 +18,7 @@ HARMLESS: frozenset[int] = frozenset(
 HEALED_BY_TIME: frozenset[int] = frozenset(
     {ExitCode.LOCK_TIMEOUT, ExitCode.REPOSITORY_UNREACHABLE, ExitCode.HOST_LOCKED}
 )
-"""Harmless, and gone by itself one day: these never exhaust backoffLimit, they only slow down."""
+"""Harmless, and gone by itself one day: these do not count towards backoffLimit, they only slow down."""
 
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=6)
@@ -41,16 +42,27 @@ def is_exhausted(operation: OperationStatus, failures: int, backoff_limit: int) 
     return failures > backoff_limit and operation.exit_code not in HEALED_BY_TIME
 
 
-def retry_at(operation: OperationStatus, failures: int) -> datetime:
+def setbacks(operations: Sequence[OperationStatus], generation: int, failures: int) -> int:
+    """Failures in a row that make the pause longer: those that count, and the newest ones that time heals."""
+    ended = (operation for operation in operations if operation.completion_time is not None)
+    return failures + sum(1 for _ in takewhile(lambda operation: _heals(operation, generation), ended))
+
+
+def _heals(operation: OperationStatus, generation: int) -> bool:
+    return operation.exit_code in HEALED_BY_TIME and operation.generation == generation
+
+
+def retry_at(operation: OperationStatus, setbacks: int) -> datetime:
     """When a failed operation may be tried again: 10 s after its end, then 20, 40 … 360 s."""
-    pause: timedelta = min(FIRST_PAUSE * 2 ** min(max(failures - 1, 0), 16), LONGEST_PAUSE)
+    pause: timedelta = min(FIRST_PAUSE * 2 ** min(max(setbacks - 1, 0), 16), LONGEST_PAUSE)
     return (operation.completion_time or operation.start_time) + pause
 
 
 def count_failures(before: int, ended: Sequence[OperationStatus]) -> int:
-    """Failures in a row after ``ended`` (newest first) came to an end."""
+    """Failures in a row after ``ended`` (newest first) came to an end; what time heals is none, and ends no row either."""
     failures = before
     for operation in reversed(ended):
-        if operation.message != NEVER_STARTED:  # nothing was tried: a worker died, or was too busy to begin
+        tried = operation.message != NEVER_STARTED  # else a worker died, or was too busy to begin
+        if tried and operation.exit_code not in HEALED_BY_TIME:
             failures = failures + 1 if operation.result in FAILED else 0
     return failures

@@ -36,6 +36,9 @@ class Observation:
     """None when the host has no package manager that kraut knows, or it could not be asked (``package_problem``)."""
     package_problem: Problem | None = None
     """Why ``packages`` is missing or old."""
+    pending_names: tuple[str, ...] = ()
+    """The packages that ``packages.pending`` counts; ``security_names`` those of ``packages.security``."""
+    security_names: tuple[str, ...] = ()
     reboot_required: bool = False
     reboot_required_by: tuple[str, ...] = ()
     cluster_node: str = ""

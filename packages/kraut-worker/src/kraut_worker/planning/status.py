@@ -7,7 +7,8 @@ from kraut_core.api.meta import REQUESTED_AT, ObservedReference
 from kraut_core.api.v1alpha1.host import UP_TO_DATE, HostInfo, HostStatus
 from kraut_worker.planning import verdicts
 from kraut_worker.planning.plan import Plan
-from kraut_worker.planning.scene import Observation, Scene
+from kraut_worker.planning.scene import Observation, Problem, Scene
+from kraut_worker.planning.settle import open_operation
 
 
 def host_status(plan: Plan, references: Sequence[ObservedReference]) -> HostStatus:
@@ -117,9 +118,21 @@ def _up_to_date(plan: Plan) -> Verdict:
     left = _left_to_do(plan.scene, observation)
     if left is not None:
         return _explained(plan, left)
+    return _unsure(plan, problem) or _nothing_left(plan.scene)
+
+
+def _unsure(plan: Plan, problem: Problem | None) -> Verdict | None:
+    """Why nothing seems left to do, and may be."""
     if problem is not None:
         return Verdict(UP_TO_DATE, "Unknown", problem.reason, problem.message)
-    kind = "security update" if plan.scene.host.spec.operating_system.updates == "Security" else "update"
+    if open_operation(plan.operations) is not None:
+        message = "an operation is open: what it leaves is not known before its end"
+        return Verdict(UP_TO_DATE, "Unknown", plan.decision.reason or verdicts.NOT_OBSERVED, message)
+    return None
+
+
+def _nothing_left(scene: Scene) -> Verdict:
+    kind = "security update" if scene.host.spec.operating_system.updates == "Security" else "update"
     return Verdict(UP_TO_DATE, "True", verdicts.NO_UPDATES_PENDING, f"no {kind} is pending and no reboot is due")
 
 

@@ -9,10 +9,12 @@ from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 with workflow.unsafe.imports_passed_through():
     from kraut_core.contracts.reconcile import (
+        DEFAULT_SITE,
         RECONCILE_SIGNAL,
         ReconcileInput,
         ReconcileRequest,
         kubernetes_queue,
+        operations_queue,
         ssh_queue,
     )
     from kraut_worker.messages import (
@@ -36,7 +38,7 @@ class HostWorkflow:
     def __init__(self, start: ReconcileInput) -> None:
         self._host = HostName(home=start.home, namespace=start.namespace, name=start.name)
         state = HostState.model_validate_json(start.state or "{}")
-        self._site = state.site
+        self._site = state.site or start.site or DEFAULT_SITE
         self._attempt = state.attempt
         self._linger = timedelta(seconds=state.linger_seconds)
         self._site_patience = timedelta(seconds=state.site_patience_seconds)
@@ -44,7 +46,7 @@ class HostWorkflow:
         self._woken = False
         self._unserved = 0
         self._order: OperationOrder | None = None
-        self._refused: tuple[str, str] = ("", "")
+        self._refused: tuple[str, str] = (state.refused_id, state.refusal)
         self._operating: asyncio.Task[OperationReport] | None = None
 
     @workflow.signal(name=RECONCILE_SIGNAL)
@@ -75,7 +77,14 @@ class HostWorkflow:
                 workflow.continue_as_new(start.model_copy(update={"state": self._hand_over()}))
 
     def _hand_over(self) -> str:
-        changed = {"site": self._site, "attempt": self._attempt, "order": self._order}
+        refused_id, refusal = self._refused
+        changed = {
+            "site": self._site,
+            "attempt": self._attempt,
+            "order": self._order,
+            "refused_id": refused_id,
+            "refusal": refusal,
+        }
         return self._handed_over.model_copy(update=changed).model_dump_json()
 
     async def _assess(self) -> Assessment:
@@ -135,7 +144,7 @@ class HostWorkflow:
             return await workflow.execute_activity_method(
                 HostActivities.run_operation,
                 RunOperationInput(host=self._host, order=order),
-                task_queue=ssh_queue(self._host.home, self._site),
+                task_queue=operations_queue(self._host.home, self._site),
                 schedule_to_start_timeout=options.ORDER_PATIENCE,
                 **options.RUN_OPERATION,
             )

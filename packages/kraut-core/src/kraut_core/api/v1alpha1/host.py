@@ -239,6 +239,7 @@ KIND = Kind(
         Reference(("spec", "jumpHost", "credentialsRef", "name"), "Secret", "resourceVersion"),
         Reference(("spec", "upgradePolicyRef", "name"), "UpgradePolicy", "generation"),
     ),
+    site_path=("spec", "site"),
     rules=(
         Rule(
             ("spec",),

@@ -56,6 +56,9 @@ class Reservation(ObservedModel):
     name: str = Field(max_length=253, description="Name of the holder.")
     uid: str = Field(max_length=64, description="uid of the holder.")
     since: Time = Field(description="When it was granted.")
+    fencing_token: Integer = Field(
+        default=0, description="The token of the operation it was last granted for; who decided earlier cannot give it back."
+    )
 
 
 class UpgradePolicyStatus(ObservedModel):
