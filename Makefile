@@ -11,6 +11,8 @@ UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
 READY := .venv/.kraut-ready
 PYTEST := $(BIN)/pytest --hypothesis-profile=ci
+# Tests mostly wait for real parts: more processes than cores, each with a control plane and hosts of its own (about 2 GiB).
+JOBS ?= 3
 export UV
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON_PREFERENCE := only-system
@@ -94,9 +96,9 @@ bench: setup binaries ## Measure against peers; FIGURE=sync for one of them, on 
 	$(BIN)/python -m bench $(or $(FIGURE),all)
 
 .PHONY: test
-test: lint typecheck binaries ## Everything CI runs; ends with pytest's own summary
+test: lint typecheck binaries ## Everything CI runs, JOBS=3 at a time; ends with pytest's own summary
 	@printf '\n== tests\n'
-	@$(PYTEST) -m "not sweep"
+	@$(PYTEST) -m "not sweep" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 ##@ Releases
 

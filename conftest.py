@@ -1,7 +1,6 @@
 """Order and headings of the test run: what is fast fails first."""
 
-import time
-from collections.abc import Iterator
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -29,34 +28,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Headings:
-    """Prints a heading when a stage begins, and how long each took at the end."""
+    """Prints a heading when a stage begins (in one process), and how long the tests of each took at the end."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._began: dict[str, float] = {}
-        self._ended: dict[str, float] = {}
+        self._told: set[str] = set()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._tests: Counter[str] = Counter()
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         stage = stage_of(item)
-        if stage not in self._began:
-            self._began[stage] = time.monotonic()
-            self._print(HEADINGS[stage])
-        result = yield
-        self._ended[stage] = time.monotonic()
-        return result
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if stage not in self._told and reporter is not None:
+            self._told.add(stage)
+            reporter.ensure_newline()
+            reporter.section(HEADINGS[stage])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        stage = next((stage for stage in reversed(STAGES[1:]) if stage in report.keywords), STAGES[0])
+        self._seconds[stage] += report.duration
+        self._tests[stage] += report.when == "call"
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if len(self._began) > 1:
-            terminalreporter.section("stages")
-            for stage, began in self._began.items():
-                terminalreporter.write_line(f"{stage:12} {self._ended.get(stage, began) - began:6.0f} s")
-
-    def _print(self, heading: str) -> None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.ensure_newline()
-            reporter.section(heading)
+        if len(self._tests) > 1:
+            terminalreporter.section("stages: tests, and seconds summed over all processes")
+            for stage in STAGES:
+                terminalreporter.write_line(f"{stage:12} {self._tests[stage]:6} {self._seconds[stage]:8.0f} s")
 
 
 def pytest_configure(config: pytest.Config) -> None:
