@@ -173,7 +173,7 @@ async def test_an_api_server_that_is_down_or_silent_changes_nothing_until_max_st
         more = {
             "KRAUT_KUBE_KUBECONFIG": str(kubeconfig),
             "KRAUT_OIDC_TIMEOUT_SECONDS": "1",
-            "KRAUT_OIDC_MAX_STALE_SECONDS": "12",
+            "KRAUT_OIDC_MAX_STALE_SECONDS": "8",
         }
         async with ProxyProcess.running(settings | more, tmp_path / "log") as proxy:
             wanted = await proxy.until_get(JWKS_PATH, good)

@@ -38,7 +38,7 @@ class ProxyMetrics:
         )
         self.issuer_match = Gauge(
             "oidc_issuer_match",
-            "0 when an API server's last answer named another issuer.",
+            "0 when an API server named another issuer at the last read.",
             ("issuer",),
             namespace=NAMESPACE,
             registry=registry,

@@ -78,6 +78,9 @@ class Upstream:
         servers = self.issuer.api_servers or (None,)
         errors = await asyncio.gather(*(self._read(server) for server in servers))
         self.tried = True
+        self._metrics.issuer_match.labels(self.issuer.url).set(
+            0 if any(isinstance(error, IssuerMismatchError) for error in errors) else 1
+        )
         self._update(next((error for error in errors if error is not None), None))
         return not any(errors)
 
@@ -100,13 +103,10 @@ class Upstream:
             )
         self._metrics.polls.labels(self.issuer.url, "ok").inc()
         self._metrics.last_success.labels(self.issuer.url).set_to_current_time()
-        self._metrics.issuer_match.labels(self.issuer.url).set(1)
         return None
 
     def _failed(self, server: str | None, error: KrautError) -> KrautError:
         self._metrics.polls.labels(self.issuer.url, error.reason).inc()
-        if isinstance(error, IssuerMismatchError):
-            self._metrics.issuer_match.labels(self.issuer.url).set(0)
         log.warning(
             "api server not read",
             issuer=self.issuer.url,

@@ -1,0 +1,75 @@
+"""The public port against clients that are slow or say too much; the port is real, only the patience is shorter."""
+
+import asyncio
+import contextlib
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from kraut_core.serving import EmbeddedServer, Listener
+from kraut_oidc_proxy import protocol
+from kraut_oidc_proxy.app import App, Resource
+from kraut_oidc_proxy.document import Document
+from kraut_oidc_proxy.metrics import ProxyMetrics
+from kraut_oidc_proxy.testing import Connection
+
+BEGINNINGS = {
+    "nothing": b"",
+    "half a request": b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+    "a body that is owed": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nab",
+    "a second request's half": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+@pytest.fixture
+async def port(monkeypatch):
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.5)
+    counter = ProxyMetrics(CollectorRegistry()).requests
+    resource = Resource("https://a", "/", max_age_seconds=300, counter=counter, secure=False)
+    resource.serve(Document(b"{}", "application/json", '"a"'))
+    server = EmbeddedServer(App({b"/": resource}, counter, secure=False), http=protocol.BoundedProtocol)
+    listener = Listener(server, host="127.0.0.1", port=0, purpose="the public port", settings="KRAUT_OIDC")
+    await listener.start()
+    yield listener.port
+    await listener.stop()
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+async def test_whoever_does_not_finish_a_request_is_disconnected(port, beginning):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(beginning)
+    if beginning.endswith(b"\r\n\r\n"):
+        await reader.readuntil(b"{}")
+        writer.write(b"GET / HT")
+    async with asyncio.timeout(150):
+        with contextlib.suppress(ConnectionResetError):
+            await reader.read()
+    writer.close()
+
+
+async def test_whoever_drips_is_disconnected_all_the_same(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(150):
+            writer.write(b"GET / HTTP/1.1\r\nX: ")
+            while not writer.is_closing() and not reader.at_eof():
+                writer.write(b"a")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+    assert reader.at_eof() or writer.is_closing()
+    writer.close()
+
+
+async def test_a_connection_that_is_used_stays(port):
+    async with Connection.open(port) as connection:
+        deadline = asyncio.get_running_loop().time() + 1.5
+        while asyncio.get_running_loop().time() < deadline:
+            assert (await connection.get("/")).status == 200
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(("size", "status"), [(12_000, 200), (25_000, 400)])
+async def test_a_head_is_bounded_whatever_it_is_cut_into(port, size, status):
+    async with Connection.open(port) as connection:
+        many = b"".join(b"X-%d: a\r\n" % number for number in range(size // 11))
+        assert (await connection.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + many + b"\r\n")).status == status
