@@ -57,7 +57,8 @@ class Reservation(ObservedModel):
     uid: str = Field(max_length=64, description="uid of the holder.")
     since: Time = Field(description="When it was granted.")
     fencing_token: Integer = Field(
-        default=0, description="The token of the operation it was last granted for; who decided earlier cannot give it back."
+        default=0,
+        description="The token of the operation it was last granted for; who decided earlier cannot give it back.",
     )
 
 
