@@ -72,6 +72,17 @@ def machines(kraut):
         host.power_on()
 
 
+@pytest.fixture
+def prepared():
+    """``prepared(host)``: the host, as if no test had used it before."""
+
+    def made(host):
+        prepare(host)
+        return host
+
+    return made
+
+
 PREPARE = """
 units=$(systemctl list-units --plain --no-legend 'kraut-*' | cut -d ' ' -f 1)
 [ -z "$units" ] || systemctl stop $units
@@ -374,6 +385,7 @@ class Recorder:
         previous = {}
         for version in self.versions:
             if version["metadata"]["resourceVersion"] in self.foreign:
+                previous.pop(version["metadata"]["uid"], None)
                 continue
             host = Host.model_validate(version)
             assert_conformance(host, previous.get(host.metadata.uid))
