@@ -11,8 +11,10 @@ from datetime import timedelta
 from importlib.metadata import version
 
 import structlog
+from pydantic import ValidationError
 from temporalio.client import Client
 from temporalio.worker import Worker
+from temporalio.workflow import NondeterminismError
 
 from kraut_core.api.v1alpha1.host import Host
 from kraut_core.contracts.reconcile import (
@@ -46,6 +48,11 @@ from kraut_worker.workflows.sweep import SweepWorkflow
 log = structlog.get_logger("kraut_worker")
 
 NO_INSTRUMENTS = WorkerInstruments()
+
+BEGUN_AFRESH = (NondeterminismError, ValidationError)
+"""What ends a workflow run instead of being tried for ever: a run of another release, whose history or messages this one
+does not understand, as after a rollback. Every pass starts from what is, so that nothing is lost: the next signal, at the
+latest that of a sweep, begins the run afresh and finds the operation that is under way."""
 
 
 def main() -> None:
@@ -135,6 +142,7 @@ def make_workers(settings: WorkerProcessSettings, outside: Outside) -> list[Work
                 temporal,
                 task_queue=workflow_queue(home),
                 workflows=[HostWorkflow, SweepWorkflow],
+                workflow_failure_exception_types=BEGUN_AFRESH,
                 graceful_shutdown_timeout=grace,
             )
         )

@@ -4,7 +4,9 @@ One workflow per object, at most one open: its id is made of the home cluster, t
 operator sends signal-with-start, so that it never matters whether one is running.
 """
 
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator
 
 from kraut_core.api.meta import ObservedModel
 
@@ -16,12 +18,17 @@ Reason = Literal["Spec", "Deleted", "Requested", "Reference", "Owned", "Initial"
 changed, it has no status yet, a place in a budget came free, or it is time to look again."""
 
 
+def _known(reason: Any) -> Any:
+    """A newer operator may have reasons that are not known here; a signal that cannot be read would be dropped for good."""
+    return reason if reason in get_args(Reason) or not isinstance(reason, str) else "Sweep"
+
+
 class ReconcileRequest(ObservedModel):
     """The payload of the signal; under 300 bytes on the wire. It is a hint: the workflow reads the object itself."""
 
     uid: str
     generation: int
-    reason: Reason
+    reason: Annotated[Reason, BeforeValidator(_known)]
 
 
 class ReconcileInput(ObservedModel):
