@@ -1,6 +1,8 @@
 """kraut-operator's settings."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from kraut_core.settings import (
     HomeSettings,
@@ -70,6 +72,15 @@ class OperatorSettings(SettingsGroup):
     retry_seconds: int = Field(
         default=2, ge=1, le=60, description="Seconds between two attempts to take or renew the Lease. Default 2."
     )
+
+    @model_validator(mode="after")
+    def _a_leader_ends_before_the_next_begins(self) -> Self:
+        if not self.retry_seconds < self.renew_seconds < self.lease_seconds:
+            raise ValueError(
+                "expected KRAUT_OPERATOR_RETRY_SECONDS < KRAUT_OPERATOR_RENEW_SECONDS < KRAUT_OPERATOR_LEASE_SECONDS, found "
+                f"{self.retry_seconds}, {self.renew_seconds} and {self.lease_seconds}: else there could be two leaders"
+            )
+        return self
 
 
 class OperatorProcessSettings(Settings):

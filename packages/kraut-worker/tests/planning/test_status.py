@@ -270,3 +270,15 @@ def test_nothing_new_is_no_change():
         new_operation_id="newer",
     )
     assert host_status(plan_host(later), []) == before
+
+
+@pytest.mark.parametrize(("windows", "handled"), [(CLOSED, "before"), (None, "now")])
+def test_a_request_to_try_again_stays_open_while_the_work_waits_for_its_window(windows, handled):
+    """What the last run left is wanted only because somebody asked: answered now, the window would open for nothing."""
+    left = make_operation("Succeeded", ended=NOW - timedelta(hours=1), message="still pending: 2 updates")
+    host = make_host(
+        annotations={REQUESTED_AT: "now"},
+        status=HostStatus(last_handled_request="before", operations=[left]),
+        **({"maintenance": windows} if windows else {}),
+    )
+    assert written(make_scene(host, make_observation(pending=2), requested=True)).last_handled_request == handled

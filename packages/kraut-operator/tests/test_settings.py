@@ -1,0 +1,17 @@
+"""Settings that would let two operators lead are refused."""
+
+import pytest
+
+from kraut_core.settings import SettingsError, load_settings
+from kraut_operator.settings import OperatorProcessSettings
+
+
+@pytest.mark.parametrize(("lease", "renew", "retry"), [("15", "15", "2"), ("15", "20", "2"), ("15", "5", "5")])
+def test_times_of_the_lease_that_allow_two_leaders_are_refused(
+    monkeypatch: pytest.MonkeyPatch, lease: str, renew: str, retry: str
+) -> None:
+    monkeypatch.setenv("KRAUT_OPERATOR_LEASE_SECONDS", lease)
+    monkeypatch.setenv("KRAUT_OPERATOR_RENEW_SECONDS", renew)
+    monkeypatch.setenv("KRAUT_OPERATOR_RETRY_SECONDS", retry)
+    with pytest.raises(SettingsError, match=r"LEASE_SECONDS, found .* two leaders"):
+        load_settings(OperatorProcessSettings)
