@@ -47,14 +47,18 @@ def measure(stage: Stage) -> Samples:
         return interleave(contenders, stage.sizes.rounds)
 
 
-def _commands(files: Files, folder: Path) -> dict[str, tuple[list[str], dict[str, str]]]:
-    targets, env = str(files.targets), files.environment
-    ansible = {
+def ansible_environment(folder: Path) -> dict[str, str]:
+    """Ansible as fast as it goes: pipelining, 50 forks; a new connection per run, as for everybody."""
+    return {
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_FORKS": "50",
         "ANSIBLE_LOCAL_TEMP": str(folder / "ansible"),
         "ANSIBLE_SSH_ARGS": "-o ControlMaster=no",
     }
+
+
+def _commands(files: Files, folder: Path) -> dict[str, tuple[list[str], dict[str, str]]]:
+    targets, env = str(files.targets), files.environment
     inventory = ["-i", str(files.ansible_inventory)]
     setup = [str(tool_environment("ansible") / "ansible"), "all", *inventory, "-m", "setup"]
     return {
@@ -72,7 +76,7 @@ def _commands(files: Files, folder: Path) -> dict[str, tuple[list[str], dict[str
             ],
             env,
         ),
-        ANSIBLE: ([*setup, "-a", "gather_subset=!all,hardware"], env | ansible),
+        ANSIBLE: ([*setup, "-a", "gather_subset=!all,hardware"], env | ansible_environment(folder)),
         KRAUT_ALL: (python("bench.subjects.gather", targets, "all"), env),
         PSSH_ALL: (_pssh(targets, _script(folder, "all")), env),
     }
