@@ -36,7 +36,8 @@ def ago(**span: float) -> Any:
 
 def after(*operations: Any, **host: Any) -> Any:
     """A host whose status tells of these operations, newest first."""
-    status = {key: host.pop(key) for key in ("failures", "conditions", "claimed_by") if key in host}
+    known = ("failures", "conditions", "claimed_by", "last_request_time")
+    status = {key: host.pop(key) for key in known if key in host}
     return make_host(status=HostStatus(operations=list(operations), **status), **host)
 
 
@@ -215,6 +216,57 @@ CASES = [
             requested=True,
         ),
         "Start",
+        disrupted=True,
+    ),
+    Case(
+        "a person asked while the installation ran, which left two updates -> tries again at once",
+        make_scene(
+            after(
+                make_operation("Succeeded", ended=ago(minutes=1), message="still pending: 2 updates"),
+                last_request_time=ago(seconds=90),
+            ),
+            make_observation(pending=2),
+        ),
+        "Start",
+        disrupted=True,
+    ),
+    Case(
+        "a person asked right after the installation and the host waited for its turn since -> starts now that it has it",
+        make_scene(
+            after(make_operation("Succeeded", ended=ago(minutes=1)), last_request_time=ago(seconds=50)),
+            make_observation(pending=1),
+        ),
+        "Start",
+        disrupted=True,
+    ),
+    Case(
+        "the installation that a person asked for left two updates -> rests",
+        make_scene(
+            after(
+                make_operation("Succeeded", ended=ago(minutes=1), message="still pending: 2 updates"),
+                last_request_time=ago(minutes=2),
+            ),
+            make_observation(pending=2),
+        ),
+        "Rest",
+    ),
+    Case(
+        "a person asked after the reboot in vain, and the host was busy -> reboots again",
+        make_scene(
+            after(
+                make_operation(
+                    "Succeeded",
+                    type_="Reboot",
+                    boot="boot-0",
+                    ended=ago(minutes=1),
+                    message="the host still asks for a reboot for kernel",
+                ),
+                last_request_time=ago(seconds=30),
+            ),
+            make_observation(reboot_required_by=["kernel"]),
+        ),
+        "Start",
+        says={"operation": "Reboot"},
         disrupted=True,
     ),
     Case(

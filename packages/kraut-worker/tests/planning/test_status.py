@@ -230,7 +230,10 @@ def test_a_request_and_references_are_taken_down_with_the_answer():
     reference = ObservedReference(kind="Secret", name="web", uid="u", version="7")
     status = host_status(plan_host(make_scene(host, make_observation(), requested=True)), [reference])
     assert status.last_handled_request == "x" * 256
+    assert status.last_request_time == NOW
     assert status.observed_references == [reference]
+    later = make_scene(make_host(status=status), make_observation(), now=NOW + timedelta(hours=1))
+    assert host_status(plan_host(later), []).last_request_time == NOW
 
 
 def test_the_first_answer_to_a_host_says_that_it_is_being_looked_into():
@@ -272,13 +275,14 @@ def test_nothing_new_is_no_change():
     assert host_status(plan_host(later), []) == before
 
 
-@pytest.mark.parametrize(("windows", "handled"), [(CLOSED, "before"), (None, "now")])
-def test_a_request_to_try_again_stays_open_while_the_work_waits_for_its_window(windows, handled):
-    """What the last run left is wanted only because somebody asked: answered now, the window would open for nothing."""
+def test_a_request_to_try_again_is_remembered_until_the_work_may_start():
+    """What the last run left is wanted only because somebody asked: forgotten, the window would open for nothing."""
     left = make_operation("Succeeded", ended=NOW - timedelta(hours=1), message="still pending: 2 updates")
-    host = make_host(
-        annotations={REQUESTED_AT: "now"},
-        status=HostStatus(last_handled_request="before", operations=[left]),
-        **({"maintenance": windows} if windows else {}),
-    )
-    assert written(make_scene(host, make_observation(pending=2), requested=True)).last_handled_request == handled
+    host = make_host(annotations={REQUESTED_AT: "now"}, status=HostStatus(operations=[left]), maintenance=CLOSED)
+    waiting = written(make_scene(host, make_observation(pending=2), requested=True))
+    assert waiting.last_handled_request == "now"
+    assert said(waiting, "UpToDate") == ("False", "WaitingForMaintenanceWindow")
+
+    opened = make_host(annotations={REQUESTED_AT: "now"}, status=waiting)
+    later = make_scene(opened, make_observation(pending=2), now=NOW + timedelta(hours=9))
+    assert plan_host(later).decision.action == "Start"

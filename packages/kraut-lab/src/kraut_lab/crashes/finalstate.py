@@ -10,6 +10,7 @@ from kraut_lab.crashes.lane import Lane
 VOLATILE: Final = frozenset(
     {
         "lastTransitionTime",
+        "lastRequestTime",
         "startTime",
         "completionTime",
         "listsRefreshedAt",

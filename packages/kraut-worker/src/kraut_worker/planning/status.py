@@ -1,16 +1,14 @@
 """The status of a Host, computed in one place from what was observed (pure)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from kraut_core.api.conditions import READY, RECONCILING, STALLED, Verdict, find, set_conditions
 from kraut_core.api.meta import REQUESTED_AT, ObservedReference
 from kraut_core.api.v1alpha1.host import UP_TO_DATE, HostInfo, HostStatus
 from kraut_worker.planning import verdicts
 from kraut_worker.planning.plan import Plan
-from kraut_worker.planning.scene import Observation, Problem, Scene, Situation
+from kraut_worker.planning.scene import Observation, Problem, Scene
 from kraut_worker.planning.settle import open_operation
-from kraut_worker.planning.wanted import wanted_operation
 
 
 def host_status(plan: Plan, references: Sequence[ObservedReference]) -> HostStatus:
@@ -24,7 +22,8 @@ def host_status(plan: Plan, references: Sequence[ObservedReference]) -> HostStat
         update={
             **_observed(before, scene),
             "observed_generation": scene.host.metadata.generation,
-            "last_handled_request": _handled_request(plan, before),
+            "last_handled_request": scene.host.metadata.annotations.get(REQUESTED_AT, "")[:256],
+            "last_request_time": scene.now if scene.requested else before.last_request_time,
             "observed_references": list(references),
             "operations": list(plan.operations),
             "failures": plan.failures,
@@ -35,16 +34,6 @@ def host_status(plan: Plan, references: Sequence[ObservedReference]) -> HostStat
             ),
         }
     )
-
-
-def _handled_request(plan: Plan, before: HostStatus) -> str:
-    """The request that was answered. One that alone makes the work wanted stays open while the work must wait for its turn."""
-    scene = plan.scene
-    unasked = Situation(replace(scene, requested=False), plan.operations, plan.failures)
-    waits = plan.decision.reason in (verdicts.WAITING_FOR_WINDOW, verdicts.WAITING_FOR_BUDGET)
-    if scene.requested and waits and wanted_operation(unasked) is None:
-        return before.last_handled_request
-    return scene.host.metadata.annotations.get(REQUESTED_AT, "")[:256]
 
 
 def discovering_status(scene: Scene, references: Sequence[ObservedReference]) -> HostStatus:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
 from kraut_worker.planning.leftover import still_pending, still_required
-from kraut_worker.planning.scene import Observation, Situation
+from kraut_worker.planning.scene import Observation, Scene, Situation
 
 SETTLED = timedelta(minutes=15)
 """Updates that are pending right after an installation wait this long: an archive that changes by the minute is no loop."""
@@ -33,7 +33,7 @@ def _updates_due(situation: Situation, observation: Observation) -> bool:
     if observation.packages is None:
         return observation.package_problem is not None
     pending = still_pending(observation, situation.scene.host.spec.operating_system.updates)
-    return bool(pending) and (situation.scene.requested or not _installed_in_vain(situation, pending))
+    return bool(pending) and not _installed_in_vain(situation, pending)
 
 
 def _installed_in_vain(situation: Situation, pending: str) -> bool:
@@ -42,6 +42,8 @@ def _installed_in_vain(situation: Situation, pending: str) -> bool:
     last = next(iter(_installations(situation.operations)), None)
     if last is None or last.completion_time is None or last.generation != scene.host.metadata.generation:
         return False
+    if _asked_since(scene, last):
+        return False
     return scene.now - last.completion_time < (IN_VAIN if last.message == pending else SETTLED)
 
 
@@ -49,7 +51,7 @@ def _reboot_due(situation: Situation, observation: Observation) -> bool:
     match situation.scene.host.spec.operating_system.reboot_policy:
         case "IfRequired":
             asked = still_required(observation)
-            return bool(asked) and (situation.scene.requested or not _rebooted_in_vain(situation, asked))
+            return bool(asked) and not _rebooted_in_vain(situation, asked)
         case "Always":
             changes = _changes(situation.operations)
             return any(operation.boot_id == observation.info.boot_id for operation in changes)
@@ -64,8 +66,14 @@ def _rebooted_in_vain(situation: Situation, asked: str) -> bool:
         if operation in changes:
             return False
         if operation.type == "Reboot" and operation.result == "Succeeded":
-            return operation.message == asked
+            return operation.message == asked and not _asked_since(situation.scene, operation)
     return False
+
+
+def _asked_since(scene: Scene, operation: OperationStatus) -> bool:
+    """A person asked after this was decided, be it while the host was busy, or waited for its turn, and had to wait longer."""
+    asked = scene.host.status.last_request_time if scene.host.status else None
+    return scene.requested or (asked is not None and operation.start_time < asked)
 
 
 def _installations(operations: Sequence[OperationStatus]) -> list[OperationStatus]:

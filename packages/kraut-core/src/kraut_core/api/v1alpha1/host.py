@@ -206,6 +206,10 @@ class HostStatus(ReconcileStatus):
     failures: Integer = Field(
         default=0, ge=0, description="Operations that failed in a row; reset by success, a new generation or a request."
     )
+    last_request_time: Time | None = Field(
+        default=None,
+        description="When lastHandledRequest was first seen; what was done before then does not answer the request.",
+    )
     workflow_id: str = Field(default="", alias="workflowID", description="Temporal workflow id of this host.")
 
 
