@@ -1,0 +1,1 @@
+"""What of identity talks to the network: safe HTTP, keys of issuers, exchanges, TokenRequest."""

@@ -1,0 +1,132 @@
+"""Tokens of one's own: files that rotate, and a cache that tells nothing."""
+
+import asyncio
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kraut_core.errors import TransientError
+from kraut_core.identity.errors import CredentialError, ExchangeRefusedError
+from kraut_core.identity.sources import FileTokenSource, Token, TokenCache, check_token_value, digest, renewal_time
+
+NOW = 1_800_000_000
+
+
+async def test_a_file_is_read_again_when_the_kubelet_replaced_it(signer, tmp_path):
+    file = tmp_path / "token"
+    source = FileTokenSource(file)
+    for expires in (NOW + 600, NOW + 1200):
+        file.write_text(signer.token(aud=["x"], exp=expires) + "\n")
+        found = await source.token("x")
+        assert found.expires_at == expires
+        assert found.value == file.read_text().strip()
+
+
+@pytest.mark.parametrize("content", [None, "", "not a token", "é", "eyJ.eyJ"])
+async def test_a_file_that_holds_no_token_is_said_and_not_shown(tmp_path, content):
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(CredentialError, match="token") as caught:
+        await FileTokenSource(file).token("x")
+    assert not content or content not in str(caught.value)
+
+
+async def test_a_file_for_another_audience_is_not_sent(signer, tmp_path):
+    file = tmp_path / "token"
+    file.write_text(signer.token(aud=["y"]))
+    with pytest.raises(CredentialError, match="audience x"):
+        await FileTokenSource(file).token("x")
+
+
+def test_a_token_stands_in_no_repr():
+    assert "planted" not in repr(Token("planted", 1.0))
+
+
+class Fetcher:
+    def __init__(self, *results):
+        self.results, self.calls, self.hold = list(results), 0, None
+
+    async def __call__(self):
+        self.calls += 1
+        if self.hold is not None:
+            await self.hold.wait()
+        result = self.results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+async def test_a_token_is_fetched_again_before_it_expires():
+    now = float(NOW)
+    cache = TokenCache(clock=lambda: now)
+    fetch = Fetcher(Token("a", NOW + 600), Token("b", NOW + 1200))
+    for _ in range(10):
+        assert (await cache.get("k", fetch)).value == "a"
+    now = NOW + 479.0
+    assert (await cache.get("k", fetch)).value == "a"
+    now = NOW + 480.0
+    assert (await cache.get("k", fetch)).value == "b"
+    assert fetch.calls == 2
+
+
+@pytest.mark.parametrize(("life", "wait"), [(3600, 2880), (600, 480), (100, 40), (60, 0), (10, -50), (0, -60)])
+def test_the_margin_is_a_minute_or_a_fifth(life, wait):
+    assert renewal_time(Token("a", NOW + life), NOW) == NOW + wait
+
+
+async def test_one_fetch_at_a_time_for_one_key():
+    cache, fetch = TokenCache(clock=lambda: NOW), Fetcher(Token("a", NOW + 600))
+    fetch.hold = asyncio.Event()
+    waiting = [asyncio.create_task(cache.get("k", fetch)) for _ in range(100)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    fetch.hold.set()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {token.value for token in found[1:]} == {"a"}
+    assert fetch.calls == 1
+
+
+async def test_what_time_does_not_heal_is_not_asked_again_at_once_and_the_rest_is():
+    now = float(NOW)
+    cache = TokenCache(clock=lambda: now)
+    fetch = Fetcher(ExchangeRefusedError("no"), TransientError("later"), Token("a", NOW + 600))
+    for _ in range(5):
+        with pytest.raises(ExchangeRefusedError):
+            await cache.get("k", fetch)
+    assert fetch.calls == 1
+    now += 30
+    with pytest.raises(TransientError):
+        await cache.get("k", fetch)
+    assert (await cache.get("k", fetch)).value == "a"
+
+
+async def test_callers_do_not_get_each_others_tokens():
+    cache = TokenCache(clock=lambda: NOW)
+    keys = [digest(token, audience, target) for token in "ab" for audience in "xy" for target in "pq"]
+    fetches = [Fetcher(Token(key, NOW + 600)) for key in keys]
+    for _ in range(2):
+        found = await asyncio.gather(*(cache.get(key, fetch) for key, fetch in zip(keys, fetches, strict=True)))
+        assert [token.value for token in found] == keys
+    assert {fetch.calls for fetch in fetches} == {1}
+
+
+async def test_the_cache_is_bounded_and_holds_no_subject():
+    cache = TokenCache(clock=lambda: NOW, max_entries=10)
+    for number in range(100):
+        await cache.get(digest(f"subject-{number}", "a", "t"), Fetcher(Token("value", NOW + 600)))
+    assert len(cache._entries) == 10
+    assert "subject" not in json.dumps({key: str(entry) for key, entry in cache._entries.items()})
+
+
+@given(st.lists(st.text(max_size=5), min_size=1, max_size=4), st.lists(st.text(max_size=5), min_size=1, max_size=4))
+def test_other_parts_are_another_key(first, second):
+    assert (digest(*first) == digest(*second)) == (first == second)
+
+
+@pytest.mark.parametrize("value", [None, "", 7, "a b", "a\r\nX: y", "é", "a" * 40_000])
+def test_a_value_that_would_not_fit_a_header_is_refused(value):
+    with pytest.raises(ValueError, match="token"):
+        check_token_value(value)
