@@ -46,6 +46,7 @@ REASONS: Final[Mapping[str, str]] = {
     "invalid_scope": "ExchangeScopeRefused",
     "access_denied": "ExchangeDenied",
     "unsupported_grant_type": "ExchangeUnsupported",
+    "request_not_supported": "ExchangeUnsupported",  # Dex's own
     "invalid_request": "ExchangeRequestInvalid",
 }
 """The condition's reason by OAuth's error (RFC 6749 section 5.2, RFC 8693 section 2.2.2)."""

@@ -54,7 +54,7 @@ def kubernetes_program(name: str, minor: str | None = None) -> Program:
     if minor not in minors:
         raise LabError(f"Kubernetes {minor} is not pinned here; pinned are {', '.join(minors)}. Choose one of these.")
     module = modules_folder() / "kubernetes" / minor
-    version = _required_version(module / "go.mod", "k8s.io/kubernetes")
+    version = required_version(module / "go.mod", "k8s.io/kubernetes")
     major_number, minor_number = _numbers(minor)
     # Without these, kubeadm and the version that a server reports are wrong.
     variables = {"gitVersion": version, "gitMajor": major_number, "gitMinor": minor_number}
@@ -66,7 +66,7 @@ def etcd_program() -> Program:
     """The etcd server."""
     module = modules_folder() / "etcd"
     package = "go.etcd.io/etcd/server/v3"
-    return Program("etcd", _required_version(module / "go.mod", package), "etcd", module, package)
+    return Program("etcd", required_version(module / "go.mod", package), "etcd", module, package)
 
 
 def _numbers(minor: str) -> tuple[int, int]:
@@ -77,7 +77,8 @@ def _numbers(minor: str) -> tuple[int, int]:
 
 
 @cache
-def _required_version(go_mod: Path, module: str) -> str:
+def required_version(go_mod: Path, module: str) -> str:
+    """The version of a module that a go.mod requires. Raises LabError when it requires none."""
     match = re.search(rf"^(?:require )?\s*{re.escape(module)} (v\S+)", go_mod.read_text(), re.MULTILINE)
     if match is None:
         raise LabError(f"{go_mod} should require {module}; run `go get -tool {module}` in its folder.")

@@ -1,0 +1,121 @@
+"""Cluster east with an issuer that kraut-oidc-proxy publishes over TLS, a Dex that trusts it, and cluster west that trusts both."""
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kraut_core.identity.adapters.tokenrequest import TokenRequestSource
+from kraut_core.identity.issuers import TrustedIssuer
+from kraut_core.kube.client import KubeClient
+from kraut_core.kube.testing import point_kubeconfig
+from kraut_lab.controlplane.anotherserver import AnotherApiServer
+from kraut_lab.controlplane.kubeconfig import write_token_kubeconfig
+from kraut_lab.dex import Connector, Dex
+from kraut_lab.pki import CertificateAuthority
+from kraut_lab.ports import choose_ports
+from kraut_oidc_proxy.issuers import JWKS_PATH
+from kraut_oidc_proxy.testing import ProxyProcess
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+WEST = "https://api.west.example.com"
+"""The audience of cluster west."""
+
+MAPPING = """
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+jwt:
+  - issuer: {{url: "{east}", audiences: ["{west}"], certificateAuthority: {ca}}}
+    claimValidationRules:
+      - {{expression: "claims.exp - claims.iat <= 3600", message: a token lives an hour at most}}
+    claimMappings:
+      username: {{expression: "'kraut:east:' + claims.sub"}}
+      groups: {{expression: "['kraut:east']"}}
+    userValidationRules:
+      - {{expression: "!user.username.startsWith('system:')", message: reserved}}
+  - issuer: {{url: "{dex}", audiences: [west], certificateAuthority: {ca}}}
+    claimValidationRules:
+      - {{expression: "claims.?federated_claims.connector_id.orValue('') == 'east'", message: not of east}}
+    claimMappings:
+      username: {{expression: "'kraut:east:' + claims.preferred_username"}}
+      groups: {{expression: "['kraut:east']"}}
+    userValidationRules:
+      - {{expression: "!user.username.startsWith('system:')", message: reserved}}
+"""
+
+
+@dataclass
+class Site:
+    """Everything of the two clusters that a test uses."""
+
+    issuer: str
+    ca: Path
+    server: AnotherApiServer
+    kubeconfig: Path
+    dex: Dex
+    folder: Path
+    west: AnotherApiServer | None = None
+
+    def trust(self, url: str, audience: str) -> TrustedIssuer:
+        """An entry of a verifier's configuration."""
+        return TrustedIssuer(url=url, audiences=frozenset({audience}), ca_file=self.ca, networks=LOOPBACK)
+
+
+@pytest.fixture(scope="module")
+def authority(lab_folder: Path) -> CertificateAuthority:
+    return CertificateAuthority(lab_folder / "identity", "lab-ca")
+
+
+@pytest.fixture(scope="module")
+async def site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp("identity")
+    [port] = choose_ports(1)
+    issuer, ca = f"https://localhost:{port}", authority.files.certificate
+    server = AnotherApiServer(control_plane, "east")
+    dex = Dex(control_plane.folder, authority, connectors=[Connector("east", issuer, ca)], clients=["west", "north"])
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.kill)
+        server.start(issuer=issuer)
+        token = server.token("kraut-system", "kraut-oidc-proxy", issuer)
+        kubeconfig = folder / "proxy.kubeconfig"
+        identity = {"user": "proxy", "token": token, "namespace": "kraut-system"}
+        write_token_kubeconfig(kubeconfig, server=server.url, ca=control_plane.ca, **identity)
+        pair = authority.issue("oidc-proxy", "oidc-proxy", hosts=("localhost",))
+        settings = {
+            "KRAUT_OIDC_ISSUER": issuer,
+            "KRAUT_OIDC_PORT": str(port),
+            "KRAUT_KUBE_KUBECONFIG": str(kubeconfig),
+            "KRAUT_TLS_CERT_FILE": str(pair.certificate),
+            "KRAUT_TLS_KEY_FILE": str(pair.key),
+        }
+        admin = point_kubeconfig(control_plane.kubeconfig(), server.url, folder / "east.kubeconfig")
+        async with ProxyProcess.running(settings, folder / "proxy.log") as proxy:
+            tls = ssl.create_default_context(cafile=str(ca))
+            await proxy.until_get(JWKS_PATH, lambda reply: reply.status == 200, tls=tls)
+            stack.callback(dex.stop)
+            dex.start()
+            yield Site(issuer, ca, server, admin, dex, folder)
+
+
+@pytest.fixture(scope="module")
+async def west(site, control_plane) -> AsyncIterator[AnotherApiServer]:
+    """A kube-apiserver that trusts east's issuer directly, and Dex."""
+    config = site.folder / "authentication.yaml"
+    ca = yaml.safe_dump(site.ca.read_text(), default_style='"', width=10_000).strip()
+    config.write_text(MAPPING.format(east=site.issuer, dex=site.dex.issuer, west=WEST, ca=ca))
+    server = AnotherApiServer(control_plane, "west")
+    server.start(more={"authentication-config": str(config)})
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def east_worker(site) -> AsyncIterator[TokenRequestSource]:
+    """Tokens of east's service account kraut-worker."""
+    async with KubeClient.connect(str(site.kubeconfig)) as kube:
+        yield TokenRequestSource(kube, "kraut-system", "kraut-worker")
