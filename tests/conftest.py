@@ -42,7 +42,7 @@ class KubeApi:
                 self._connection.request(method, path, body=content, headers=headers)
                 answer = self._connection.getresponse()
                 return answer.status, answer.read()
-            except (http.client.HTTPException, ConnectionError):
+            except (http.client.HTTPException, ConnectionError, ssl.SSLEOFError):
                 # The server ends idle connections; what is sent into one that just ended gets no answer.
                 self._connection.close()
                 if attempt == 2:

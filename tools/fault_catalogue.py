@@ -19,6 +19,7 @@ INVARIANTS = {
     "I10": "memory, descriptors, queues and histories are bounded",
     "I11": "deletion completes once",
     "I12": "unknown is never success",
+    "U10": "a reboot succeeded only if the boot id changed",
     "U14": "a worker killed at any step: no second node disrupted, no step repeated, the run completes",
     "U15": "loss of SSH or the API is unknown: neither success nor failure, and no new disruption",
     "U16": "host key and machine id are verified on every connection; a mismatch sends no command",
@@ -41,7 +42,14 @@ ROWS = (
     Row(4, ("half-open watch",), ("I1",)),
     Row(
         5,
-        ("RST in the middle of a JSON line", "dropped events", "410 with deletions missed", "stale LIST", "stale GET"),
+        (
+            "RST in the middle of a JSON line",
+            "dropped events",
+            "repeated events",
+            "410 with deletions missed",
+            "stale LIST",
+            "stale GET",
+        ),
         ("I1", "I2", "I9", "I11"),
     ),
     Row(6, ("429", "5xx", "HTML bodies", "401 then healed", "403 then healed"), ("I1",)),
@@ -57,8 +65,14 @@ ROWS = (
     Row(13, ("SSH cut before exec", "SSH cut in mid output", "SSH cut after exit before status"), ("I3", "I12")),
     Row(14, ("MaxStartups=2", "accepts TCP and says nothing", "56 kbit/s", "PerSourcePenalties"), ("I1", "I10")),
     Row(15, ("host key changed", "machine id changed"), ("U16",)),
-    Row(16, ("reboot in the middle of dpkg", "host never returns"), ("I5", "I12", "U15")),
-    Row(17, ("apt lock held", "broken dpkg", "ENOSPC", "read-only file system"), ("I6", "I12")),
+    Row(
+        16,
+        ("reboot in the middle of dpkg", "host never returns", "reboot accepted and never done"),
+        ("I5", "I12", "U15"),
+    ),
+    Row(
+        17, ("apt lock held", "broken dpkg", "ENOSPC", "read-only file system", "the unit cannot begin"), ("I6", "I12")
+    ),
     Row(18, ("1 GiB on stdout", "invalid UTF-8", "sudo that prompts"), ("I10", "I12")),
     Row(
         20,

@@ -67,9 +67,12 @@ STATUS = {
             }
         ],
         "failures": 1,
+        "lastRequestTime": NOW,
         "workflowID": "home/Host/default/web-1",
     },
-    "UpgradePolicy": {"reservations": [{"kind": "Host", "name": "web-1", "uid": "u-3", "since": NOW}]},
+    "UpgradePolicy": {
+        "reservations": [{"kind": "Host", "name": "web-1", "uid": "u-3", "since": NOW, "fencingToken": 7}]
+    },
 }
 SPEC = {
     "Host": {"address": "198.18.0.1", "credentialsRef": {"name": "web"}, "hostKeys": [KEY]},

@@ -42,7 +42,7 @@ async def test_an_object_becomes_a_workflow(
         for timeout in (attributes.workflow_execution_timeout, attributes.workflow_run_timeout):
             assert timeout.ToSeconds() == 0
         [argument] = await temporal.data_converter.decode(attributes.input.payloads, [ReconcileInput])
-        assert argument == ReconcileInput(home=home, namespace=home, name="h")
+        assert argument == ReconcileInput(home=home, namespace=home, name="h", site="default")
         assert signaled.workflow_execution_signaled_event_attributes.input.ByteSize() < 300
         assert await operator.terminate() == 0
 
