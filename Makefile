@@ -91,6 +91,14 @@ lab: setup binaries ## Tests on real hosts; needs root on Linux
 sweep: setup binaries ## Long sweeps, with fresh random examples
 	$(BIN)/pytest -m sweep
 
+.PHONY: nemesis
+nemesis: setup binaries ## Random faults on real hosts, then a checker; SEED= HOSTS=3 MINUTES=5 FAULTS=3,7 SHRINK=1
+	$(BIN)/python -m kraut_lab.nemesis $(if $(SEED),--seed $(SEED)) --hosts $(or $(HOSTS),3) --minutes $(or $(MINUTES),5) $(if $(FAULTS),--faults $(FAULTS)) $(if $(SHRINK),--shrink)
+
+.PHONY: soak
+soak: setup binaries ## 24 h of the operator in one, over 10,000 Hosts (about half an hour)
+	$(BIN)/pytest -m sweep packages/kraut-operator/tests/test_soak.py
+
 .PHONY: bench
 bench: setup binaries ## Measure against peers; FIGURE=sync for one of them, on a quiet machine
 	$(BIN)/python -m bench $(or $(FIGURE),all)

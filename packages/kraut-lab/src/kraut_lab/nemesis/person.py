@@ -69,9 +69,15 @@ class Person:
         self.apply(name)
 
     def delete(self, name: str) -> None:
-        """Delete the Host and wait for its end."""
-        self._insist(lambda: self._api.delete(self._path(name)), f"the deletion of {name} to be taken")
-        self._insist(lambda: self._gone(name), f"{name} to be gone")
+        """Delete the Host and wait for its end; another person may make one of the same name meanwhile."""
+        deleted: list[str] = []
+
+        def take() -> None:
+            answer = self._api.delete(self._path(name)) or {}
+            deleted.append(answer.get("metadata", {}).get("uid") or answer.get("details", {}).get("uid", ""))
+
+        self._insist(take, f"the deletion of {name} to be taken")
+        self._insist(lambda: self._gone(name, deleted[-1]), f"{name} to be gone")
 
     def read(self, name: str) -> dict[str, Any] | None:
         """The Host; None when there is none."""
@@ -93,10 +99,10 @@ class Person:
     def _api(self) -> Any:
         return self._lab.control_plane.admin
 
-    def _gone(self, name: str) -> bool:
-        if self.read(name) is not None:
+    def _gone(self, name: str, uid: str) -> None:
+        found = self.read(name)
+        if found is not None and found["metadata"]["uid"] == uid:
             raise LabError(f"{name} should be gone, it is still there.")
-        return True
 
     def _insist(self, call: Callable[[], T], what: str) -> None:
         def attempt() -> bool | None:
