@@ -67,6 +67,12 @@ class OperatorMetrics:
         self.objects = Gauge(
             "cached_objects", "Objects that the operator knows.", ("kind",), namespace=NAMESPACE, registry=registry
         )
+        self.resyncs = Counter(
+            "resyncs",
+            "Comparisons of all objects with the world that came to their end.",
+            namespace=NAMESPACE,
+            registry=registry,
+        )
         self.stream_failures = Counter(
             "watch_failures", "Watches that ended with an error.", ("kind",), namespace=NAMESPACE, registry=registry
         )

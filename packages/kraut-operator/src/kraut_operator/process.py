@@ -137,6 +137,7 @@ class Operator:
         while True:
             started = asyncio.get_running_loop().time()
             await self._controller.compare(seconds=self._settings.operator.resync_seconds)
+            self._metrics.resyncs.inc()
             # A few objects take less than the whole time.
             left = started + self._settings.operator.resync_seconds - asyncio.get_running_loop().time()
             await asyncio.sleep(max(1.0, left))

@@ -57,6 +57,12 @@ class WorkQueue(Generic[K]):
         return sum(1 for item in self._items.values() if item.ready_at <= self._clock())
 
     @property
+    def held(self) -> int:
+        """Entries in memory, those for later and outdated ones included: what must not grow with time."""
+        waiting = len(self._items) + len(self._dirty) + len(self._failures)
+        return waiting + len(self._later) + len(self._ready)
+
+    @property
     def processing(self) -> int:
         """Keys that are being worked on."""
         return len(self._processing)

@@ -6,7 +6,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,14 @@ class OperatorProcess:
 
     @staticmethod
     @asynccontextmanager
-    async def running(settings: Mapping[str, str], log: Path) -> "AsyncIterator[OperatorProcess]":
+    async def running(
+        settings: Mapping[str, str], log: Path, *, program: Sequence[str] = ("-m", "kraut_operator")
+    ) -> "AsyncIterator[OperatorProcess]":
         """Start one with these variables and nothing else; killed at the end if it still runs."""
         defaults = {"KRAUT_PROBE_HOST": "127.0.0.1", "KRAUT_PROBE_PORT": "0", "KRAUT_LOG_LEVEL": "debug"}
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-W", "error", "-m", "kraut_operator", env={**defaults, **settings}, stderr=sink
+                sys.executable, "-W", "error", *program, env={**defaults, **settings}, stderr=sink
             )
         operator = OperatorProcess(process, log)
         try:

@@ -1,0 +1,25 @@
+"""Growth is told from swinging, and a soak that is too short is refused."""
+
+import pytest
+
+from kraut_operator.testing.growth import early_and_late, slope_per_hour
+
+
+def samples(values: list[float]) -> list[dict[str, float]]:
+    return [{"seconds": float(number), "x": value} for number, value in enumerate(values)]
+
+
+def test_what_swings_does_not_grow() -> None:
+    early, late = early_and_late(samples([9, 5, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2]), "x")
+    assert early == late == 2
+
+
+def test_what_grows_is_told_with_its_slope() -> None:
+    growing = samples([10.0 + number for number in range(40)])
+    assert early_and_late(growing, "x") == (24.5, 44.5)
+    assert slope_per_hour(growing, "x") == pytest.approx(3600)
+
+
+def test_too_few_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="8"):
+        early_and_late(samples([1, 2, 3]), "x")
