@@ -15,7 +15,7 @@ from kraut_lab.teardown import tear_down
 from kraut_lab.temporal import TemporalServer
 from kraut_lab.watchdog import Watchdog
 
-_INSTALL_PYTHON = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3 >/dev/null"
+_INSTALL_PYTHON = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3 python3-apt >/dev/null"
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Stage:
 
     @cached_property
     def lab(self) -> Lab:
-        """A lab with real hosts that have Python, which Ansible needs on them; without operator and worker."""
+        """A lab with real hosts that have Python and its binding to apt, which Ansible needs on them; without operator and worker."""
         lab = Lab(self.folder.name).up(hosts=self.sizes.hosts, components=False, debian_updates=True)
         in_parallel([partial(host.exec, _INSTALL_PYTHON) for host in lab.hosts], workers=2)
         return lab

@@ -38,7 +38,7 @@ def say(text):
 @pytest.mark.fault(row=8, fault="worker SIGKILL at each activity boundary", invariants=("I3", "I6", "U14"))
 @pytest.mark.fault(row=8, fault="worker SIGKILL at each SSH boundary", invariants=("I3", "I6", "U14"))
 @pytest.mark.lab
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_a_sample_of_crash_points_changes_nothing(alone, capsys):
     seed = int(os.environ.get("KRAUT_SWEEP_SEED") or random.randrange(10**6))
     with capsys.disabled(), Sweep(alone, series="sample", progress=say) as sweep:
