@@ -107,9 +107,9 @@ def assert_kept(recording):
     return check
 
 
-@pytest.fixture
-def instead(kraut):
-    """``with instead(lab.component("worker", instance="x"), env={...}):`` others run in place of the shared ones."""
+@pytest.fixture(scope="session")
+def others_instead(kraut):
+    """``with others_instead(lab.component("worker", instance="x"), env={...}):`` they run in place of the shared ones."""
 
     @contextlib.contextmanager
     def others(*components, env):

@@ -10,7 +10,7 @@ from kraut_lab.waiting import wait_until
 pytestmark = pytest.mark.lab
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kraut-system/leases/kraut-operator"
-PATIENCE = 300
+PATIENCE = 200
 
 
 @pytest.fixture

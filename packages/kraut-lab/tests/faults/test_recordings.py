@@ -27,6 +27,8 @@ def test_an_observed_generation_that_falls_or_runs_ahead_is_found() -> None:
     falling = events(version(1, 2, 2), version(2, 2, 1), version(3, 2, 2))
     assert going_back(falling) == ["h at 2: observedGeneration 1 after 2"]
     assert going_back(falling, foreign=["2"]) == []
+    carried_on = events(version(1, 2, 2), version(2, 2, 1), version(3, 3, 1), version(4, 3, 3))
+    assert going_back(carried_on, foreign=["2"]) == []
     assert going_back(events(version(1, 1, 2))) == ["h at 1: observedGeneration 2 of generation 1"]
 
 

@@ -73,7 +73,15 @@ class EtcdClient:
         deleted = self.call("/v3/kv/deleterange", {"key": _b64(_JUNK), "range_end": _b64(_JUNK + "~")})
         self.call("/v3/kv/compaction", {"revision": deleted["header"]["revision"], "physical": True})
         self.call("/v3/maintenance/defragment", {})
-        self.call("/v3/maintenance/alarm", {"action": "DEACTIVATE", "memberID": "0", "alarm": "NOSPACE"})
+        for raised in self.alarms():
+            self.call("/v3/maintenance/alarm", {"action": "DEACTIVATE", **raised})
+        if left := self.alarms():
+            raise LabError(f"etcd should have no alarm left, it has {left}.")
+
+    def alarms(self) -> list[dict[str, Any]]:
+        """The alarms that are raised: ``memberID`` and ``alarm``."""
+        found: list[dict[str, Any]] = self.call("/v3/maintenance/alarm", {"action": "GET"}).get("alarms", [])
+        return found
 
 
 def _fill(client: EtcdClient) -> None:

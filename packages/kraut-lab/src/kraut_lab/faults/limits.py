@@ -12,19 +12,20 @@ from kraut_lab import cgroups
 from kraut_lab.faults.signals import HasProcess, running_process
 from kraut_lab.waiting import wait_until
 
+_STANDARD_STREAMS = 3
+"""The limit is one more than the greatest descriptor that may be opened, and 0, 1 and 2 are always open."""
+
 
 @contextmanager
 def no_descriptors_left(target: HasProcess) -> Iterator[None]:
     """The process can open nothing more: each attempt fails with EMFILE (RLIMIT_NOFILE, prlimit(2)).
 
-    The limit is the lowest descriptor that is free, which open(2) would take next; those in use stay, and one that is
-    closed below the limit may be opened again. The old limit comes back at the end unless the process has ended.
+    What is open stays open, but nothing that is closed is opened again. The old limit comes back at the end unless the
+    process has ended.
     """
     process = running_process(target)
-    used = _descriptors(process.pid)
-    lowest_free = next(number for number in range(len(used) + 1) if number not in used)
     before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (_STANDARD_STREAMS, before[1]))
     try:
         yield
     finally:
@@ -34,11 +35,7 @@ def no_descriptors_left(target: HasProcess) -> Iterator[None]:
 
 def descriptors(target: HasProcess) -> int:
     """How many descriptors the process has open."""
-    return len(_descriptors(running_process(target).pid))
-
-
-def _descriptors(pid: int) -> set[int]:
-    return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    return sum(1 for _ in Path(f"/proc/{running_process(target).pid}/fd").iterdir())
 
 
 @dataclass(frozen=True)

@@ -26,22 +26,25 @@ def going_back(events: Iterable[Event], *, foreign: Iterable[str] = ()) -> list[
     """I9: observedGeneration of one object never falls, and is never ahead of the generation.
 
     Args:
-        foreign: resourceVersions that somebody else than kraut wrote; they are skipped.
+        foreign: resourceVersions whose status somebody else than kraut wrote; they and what only carries them on are skipped.
     """
     skipped = set(foreign)
+    statuses: dict[str, Any] = {}
     seen: dict[str, int] = {}
     wrong = []
     for _, found in events:
-        metadata = found["metadata"]
-        observed = (found.get("status") or {}).get("observedGeneration")
-        if observed is None or metadata["resourceVersion"] in skipped:
+        metadata, status = found["metadata"], found.get("status") or {}
+        uid, observed = metadata["uid"], status.get("observedGeneration")
+        written = statuses.get(uid) != status and metadata["resourceVersion"] not in skipped
+        statuses[uid] = status
+        if observed is None or not written:
             continue
         said = f"{metadata['name']} at {metadata['resourceVersion']}: observedGeneration {observed}"
-        if observed < seen.get(metadata["uid"], 0):
-            wrong.append(f"{said} after {seen[metadata['uid']]}")
+        if observed < seen.get(uid, 0):
+            wrong.append(f"{said} after {seen[uid]}")
         if observed > metadata["generation"]:
             wrong.append(f"{said} of generation {metadata['generation']}")
-        seen[metadata["uid"]] = max(observed, seen.get(metadata["uid"], 0))
+        seen[uid] = max(observed, seen.get(uid, 0))
     return wrong
 
 

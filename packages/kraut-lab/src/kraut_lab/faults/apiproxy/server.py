@@ -72,6 +72,10 @@ class LyingApiServer:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
+    def remember(self, path: str) -> None:
+        """Take what a GET of an object answers now for what it was the last time: a lie may be made of it."""
+        self.lies.remember_answer(path, json.dumps(self._plane.admin.get(path)).encode())
+
     def ask(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Any:
         """Send a request to the API server; returns connection and answer."""
         connection = http.client.HTTPSConnection("127.0.0.1", self._plane.ports.apiserver, context=self._tls)
