@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -165,34 +166,48 @@ async def test_traffic_does_not_reach_the_api_server(settings, proxy_kubeconfig,
             assert await proxy.metric("kraut_oidc_requests_total") >= 1001
 
 
-async def test_an_api_server_that_is_down_or_silent_changes_nothing_until_max_stale(
-    settings, proxy_kubeconfig, control_plane, tmp_path
-):
+@asynccontextmanager
+async def behind_a_link(settings, control_plane, proxy_kubeconfig, tmp_path, **more):
+    """A proxy whose way to the API server can be broken; gives both."""
     async with FaultProxy.open(control_plane.url) as link:
         kubeconfig = point_kubeconfig(proxy_kubeconfig, link.url, tmp_path / "kubeconfig")
-        more = {
-            "KRAUT_KUBE_KUBECONFIG": str(kubeconfig),
-            "KRAUT_OIDC_TIMEOUT_SECONDS": "1",
-            "KRAUT_OIDC_MAX_STALE_SECONDS": "8",
-        }
-        async with ProxyProcess.running(settings | more, tmp_path / "log") as proxy:
-            wanted = await proxy.until_get(JWKS_PATH, good)
-            link.refusing = True
-            await proxy.until(lambda: bool(proxy.logged("api server not read")), "noticed that it is down")
-            assert (await proxy.get(JWKS_PATH)).body == wanted.body
-            link.refusing, link.silent = False, True
+        own = {"KRAUT_KUBE_KUBECONFIG": str(kubeconfig), "KRAUT_OIDC_TIMEOUT_SECONDS": "1", **more}
+        async with ProxyProcess.running(settings | own, tmp_path / "log") as proxy:
+            yield proxy, link
+
+
+async def test_an_api_server_that_is_down_or_silent_changes_nothing(
+    settings, proxy_kubeconfig, control_plane, tmp_path
+):
+    async with behind_a_link(settings, control_plane, proxy_kubeconfig, tmp_path) as (proxy, link):
+        wanted = await proxy.until_get(JWKS_PATH, good)
+        for fault in ("refusing", "silent"):
+            link.refusing, link.silent = fault == "refusing", fault == "silent"
             count = len(proxy.logged("api server not read"))
-            await proxy.until(lambda: len(proxy.logged("api server not read")) > count, "noticed that it is silent")
+            await proxy.until(
+                lambda count=count: len(proxy.logged("api server not read")) > count, f"noticed that it is {fault}"
+            )
+            assert (await proxy.get(JWKS_PATH)).body == wanted.body
             assert (await proxy.probe("/livez")).status == 200
-            for path in ROUTES:
-                gone = await proxy.until_get(path, lambda reply: reply.status == 503)
-                assert (gone.headers["cache-control"], gone.headers["retry-after"]) == ("no-store", "30")
-            assert (await proxy.probe("/readyz")).status == 503
-            assert (await proxy.probe("/livez")).status == 200
-            assert await proxy.metric("kraut_oidc_serving") == 0
-            link.heal()
-            assert (await proxy.until_get(JWKS_PATH, good)).headers["etag"] == wanted.headers["etag"]
             assert (await proxy.probe("/readyz")).status == 200
+
+
+async def test_after_max_stale_it_answers_503_until_the_api_server_is_back(
+    settings, proxy_kubeconfig, control_plane, tmp_path
+):
+    stale = {"KRAUT_OIDC_MAX_STALE_SECONDS": "1"}
+    async with behind_a_link(settings, control_plane, proxy_kubeconfig, tmp_path, **stale) as (proxy, link):
+        wanted = await proxy.until_get(JWKS_PATH, good)
+        link.refusing = True
+        for path in ROUTES:
+            gone = await proxy.until_get(path, lambda reply: reply.status == 503)
+            assert (gone.headers["cache-control"], gone.headers["retry-after"]) == ("no-store", "30")
+        assert (await proxy.probe("/readyz")).status == 503
+        assert (await proxy.probe("/livez")).status == 200
+        assert await proxy.metric("kraut_oidc_serving") == 0
+        link.heal()
+        assert (await proxy.until_get(JWKS_PATH, good)).headers["etag"] == wanted.headers["etag"]
+        assert (await proxy.probe("/readyz")).status == 200
 
 
 async def test_it_starts_while_the_api_server_is_away_and_is_not_ready(

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import socket
 from ipaddress import ip_network
 
@@ -14,6 +15,7 @@ from kraut_core.identity.adapters.keys import fetch_keys
 from kraut_core.identity.errors import CredentialError, UntrustedUrlError
 from kraut_core.identity.issuers import TrustedIssuer
 from kraut_core.identity.keys import KeyCache
+from kraut_lab.pki import CertificateAuthority
 
 pytestmark = pytest.mark.integration
 
@@ -176,3 +178,15 @@ async def test_keys_come_from_the_document_and_an_odd_one_leads_nowhere(server, 
         now += 300
         assert await cache.find(issuer, "rsa") is not None, "the last good keys stay"
         assert told[-1].reason == reason
+
+
+async def test_a_replaced_authority_is_trusted_without_a_restart(server, authority, tmp_path):
+    other = CertificateAuthority(tmp_path / "other", "ca")
+    file = tmp_path / "ca.crt"
+    file.write_bytes(other.files.certificate.read_bytes())
+    async with SafeHttp(networks=LOOPBACK, ca_file=file) as http:
+        with pytest.raises(UnreachableError, match="certificate"):
+            await http.get(f"{server.url}/ok")
+        file.write_bytes(authority.files.certificate.read_bytes())
+        os.utime(file, (1, 1))
+        assert await http.get(f"{server.url}/ok") == b"fine"

@@ -1,6 +1,7 @@
 """Tokens of one's own: files that rotate, and a cache that tells nothing."""
 
 import asyncio
+import gc
 import json
 
 import pytest
@@ -130,3 +131,22 @@ def test_other_parts_are_another_key(first, second):
 def test_a_value_that_would_not_fit_a_header_is_refused(value):
     with pytest.raises(ValueError, match="token"):
         check_token_value(value)
+
+
+async def test_a_fetch_that_fails_for_nobody_is_quiet():
+    """Everybody who waited went away; the error must not surface as one that was never looked at."""
+    cache, fetch = TokenCache(clock=lambda: NOW), Fetcher(TransientError("later"), Token("a", NOW + 600))
+    fetch.hold = asyncio.Event()
+    waiting = asyncio.create_task(cache.get("k", fetch))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    unseen = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unseen.append(context))
+    fetch.hold.set()
+    assert (await asyncio.gather(waiting, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    while cache._running:
+        await asyncio.sleep(0)
+    gc.collect()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert unseen == []
+    assert (await cache.get("k", fetch)).value == "a"

@@ -86,10 +86,12 @@ class TokenCache:
             return found[0]
         refused = self._refused.get(key)
         if refused is not None and now < refused[1]:
-            raise refused[0]
+            raise refused[0].with_traceback(None)
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(self._fetch(key, fetch))
+            # Should everybody who waits go away, nobody else looks at its error.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
 
     async def _fetch(self, key: str, fetch: Callable[[], Awaitable[Token]]) -> Token:

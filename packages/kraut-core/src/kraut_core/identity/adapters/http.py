@@ -58,6 +58,7 @@ class SafeHttp:
         self._user_agent = user_agent
         self._timeout = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
+        self._trust: tuple[float, ssl.SSLContext] | None = None
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=10, socket_factory=self._make_socket, use_dns_cache=False)
@@ -137,13 +138,16 @@ class SafeHttp:
         return socket.socket(family, kind, protocol)
 
     def _tls(self) -> ssl.SSLContext:
-        # Read for every request: they are few, and a replaced authority needs no restart.
+        """The authorities to trust, read again when their file has changed; the same context keeps connections alive."""
         try:
-            context = ssl.create_default_context(cafile=self._ca_file)
+            changed_at = self._ca_file.stat().st_mtime if self._ca_file else 0.0
+            if self._trust is None or self._trust[0] != changed_at:
+                self._trust = changed_at, ssl.create_default_context(cafile=self._ca_file)
         except (OSError, ssl.SSLError) as error:
             raise CredentialError(
                 f"{self._ca_file} should hold PEM certificates of authorities ({error.strerror or error}); mount or correct it"
             ) from None
+        context = self._trust[1]
         # Python >= 3.13 refuses authorities without a key usage extension, which Go accepts.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
