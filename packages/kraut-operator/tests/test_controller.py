@@ -1,7 +1,10 @@
 """From changes to signals: who is woken, once, and in which order."""
 
+import time
+import zlib
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from kraut_core.api.kinds import all_kinds
@@ -265,3 +268,25 @@ async def test_an_outage_of_temporal_for_minutes_does_not_lose_a_deletion() -> N
     world.clock.now += GONE_SECONDS - 1
     await world.controller.compare()
     assert world.send() == [("h", "Deleted")]
+
+
+async def test_a_resync_finds_what_a_lost_event_hid_spread_in_the_order_of_a_hash() -> None:
+    """All at once, or by name, would be a burst of one rack after the other every ten minutes."""
+    world = hosts_world()
+    names = [f"h{number:02}" for number in range(40)]
+    await world.sync("Secret", SECRET)
+    await world.sync("UpgradePolicy")
+    await world.sync("Host", *(converged(name) for name in names))
+    assert world.send() == []
+    objects = world.sources["Host"].objects
+    for key, old in list(objects.items()):
+        objects[key] = msgspec.structs.replace(old, generation=2)
+
+    began = time.monotonic()
+    await world.controller.compare(seconds=0.2)
+
+    assert time.monotonic() - began >= 0.2
+    found = [name for name, reason in world.send() if reason == "Spec"]
+    uids = {name: objects[key].uid for key in objects for name in [key[1]]}
+    assert found == sorted(names, key=lambda name: zlib.crc32(uids[name].encode()))
+    assert found != names

@@ -6,15 +6,19 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from temporalio.client import Client
 
 from kraut_core.errors import NotFoundError
 from kraut_core.kube.client import KubeClient
+from kraut_core.kube.testing import FaultProxy, point_kubeconfig
 from kraut_operator.testing.cluster import create_host, wait_for_signals
 from kraut_operator.testing.process import OperatorProcess
+
+if TYPE_CHECKING:
+    from kraut_lab.controlplane import ControlPlane
 
 pytestmark = pytest.mark.integration
 
@@ -42,8 +46,8 @@ class Replicas:
         self._settings = {**settings, **QUICK}
         self._logs = (folder / f"log-{number}" for number in itertools.count())
 
-    async def start(self, *, ready: bool = True) -> OperatorProcess:
-        running = OperatorProcess.running(self._settings, next(self._logs))
+    async def start(self, *, ready: bool = True, **more: str) -> OperatorProcess:
+        running = OperatorProcess.running({**self._settings, **more}, next(self._logs))
         operator = await self._stack.enter_async_context(running)
         if ready:
             await operator.ready()
@@ -106,6 +110,25 @@ async def test_a_leader_that_slept_past_its_lease_ends_itself(
         assert await first.process.wait() == 1
     assert first.logged("leadership lost")
     assert second.process.returncode is None
+
+
+async def test_a_leader_whose_renewals_get_no_answer_ends_itself(
+    kube: KubeClient, temporal: Client, home: str, replicas: Replicas, control_plane: "ControlPlane", tmp_path: Path
+) -> None:
+    """Every attempt has a timeout of its own: a connection that carries nothing is no reason to lead for ever."""
+    async with FaultProxy.open(control_plane.url) as proxy:
+        kubeconfig = point_kubeconfig(control_plane.kubeconfig("operator"), proxy.url, tmp_path / "kubeconfig")
+        first = await replicas.start(KRAUT_KUBE_KUBECONFIG=str(kubeconfig))
+        await leading(first)
+        second = await replicas.start()
+        proxy.refusing = True
+        proxy.blackhole()
+        async with asyncio.timeout(60):
+            assert await first.process.wait() == 1
+        assert first.logged("leadership lost")
+    await leading(second)
+    await create_host(kube, home, "h")
+    await wait_for_signals(temporal, home, "Host", home, "h", "Initial")
 
 
 @pytest.mark.fault(row=2, fault="Lease deleted", invariants=("I2",))
