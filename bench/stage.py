@@ -15,7 +15,9 @@ from kraut_lab.teardown import tear_down
 from kraut_lab.temporal import TemporalServer
 from kraut_lab.watchdog import Watchdog
 
-_INSTALL_PYTHON = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3 python3-apt >/dev/null"
+_INSTALL_PYTHON = (
+    "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3 python3-apt >/dev/null"
+)
 
 
 @dataclass(slots=True)

@@ -41,7 +41,10 @@ class Fleet:
         """Ask for all updates; returns the seconds until every host says that nothing is left."""
         began = time.perf_counter()
         await self._set("All")
-        await self._wait(lambda host: _condition(host, "UpToDate") == "True")
+        # Until it is looked at again, a host says of the past that it was up to date.
+        await self._wait(
+            lambda host: _condition(host, "UpToDate") == "True" and _condition(host, "Reconciling") is None
+        )
         return time.perf_counter() - began
 
     async def _set(self, updates: str) -> None:
