@@ -20,9 +20,11 @@ from kraut_lab.dex import Connector, Dex
 from kraut_lab.pki import CertificateAuthority
 from kraut_lab.ports import choose_ports
 from kraut_oidc_proxy.issuers import JWKS_PATH
-from kraut_oidc_proxy.testing import ProxyProcess
+from kraut_oidc_proxy.testing import ProxyProcess, Reply
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
+MAX_AGE_SECONDS = 10
+"""Of what the proxy serves: short, so that a test can outwait it."""
 WEST = "https://api.west.example.com"
 """The audience of cluster west."""
 
@@ -59,11 +61,33 @@ class Site:
     kubeconfig: Path
     dex: Dex
     folder: Path
-    west: AnotherApiServer | None = None
+    proxy: ProxyProcess
+    proxy_kubeconfig: Path
+    cluster_ca: Path
+    max_age_seconds: int = MAX_AGE_SECONDS
+
+    def renew_proxy_identity(self) -> None:
+        """Give the proxy a token of the key that signs now, as the kubelet does at 80 % of a token's life."""
+        write_proxy_kubeconfig(self.proxy_kubeconfig, self.server, self.cluster_ca, self.issuer)
+
+    async def published(self, *keys: str) -> None:
+        """Wait until exactly these keys are public, by key id."""
+        tls = ssl.create_default_context(cafile=str(self.ca))
+
+        def wanted(reply: Reply) -> bool:
+            return {key["kid"] for key in reply.json().get("keys", [])} == set(keys)
+
+        await self.proxy.until_get(JWKS_PATH, wanted, tls=tls)
 
     def trust(self, url: str, audience: str) -> TrustedIssuer:
         """An entry of a verifier's configuration."""
         return TrustedIssuer(url=url, audiences=frozenset({audience}), ca_file=self.ca, networks=LOOPBACK)
+
+
+def write_proxy_kubeconfig(target: Path, server: AnotherApiServer, ca: Path, issuer: str) -> None:
+    token = server.token("kraut-system", "kraut-oidc-proxy", issuer)
+    identity = {"user": "proxy", "token": token, "namespace": "kraut-system"}
+    write_token_kubeconfig(target, server=server.url, ca=ca, **identity)
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +105,14 @@ async def site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site
     with contextlib.ExitStack() as stack:
         stack.callback(server.kill)
         server.start(issuer=issuer)
-        token = server.token("kraut-system", "kraut-oidc-proxy", issuer)
         kubeconfig = folder / "proxy.kubeconfig"
-        identity = {"user": "proxy", "token": token, "namespace": "kraut-system"}
-        write_token_kubeconfig(kubeconfig, server=server.url, ca=control_plane.ca, **identity)
+        write_proxy_kubeconfig(kubeconfig, server, control_plane.ca, issuer)
         pair = authority.issue("oidc-proxy", "oidc-proxy", hosts=("localhost",))
         settings = {
             "KRAUT_OIDC_ISSUER": issuer,
             "KRAUT_OIDC_PORT": str(port),
+            "KRAUT_OIDC_MAX_AGE_SECONDS": str(MAX_AGE_SECONDS),
+            "KRAUT_OIDC_RETAIN_SECONDS": "2",
             "KRAUT_KUBE_KUBECONFIG": str(kubeconfig),
             "KRAUT_TLS_CERT_FILE": str(pair.certificate),
             "KRAUT_TLS_KEY_FILE": str(pair.key),
@@ -99,7 +123,7 @@ async def site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site
             await proxy.until_get(JWKS_PATH, lambda reply: reply.status == 200, tls=tls)
             stack.callback(dex.stop)
             dex.start()
-            yield Site(issuer, ca, server, admin, dex, folder)
+            yield Site(issuer, ca, server, admin, dex, folder, proxy, kubeconfig, control_plane.ca)
 
 
 @pytest.fixture(scope="module")
