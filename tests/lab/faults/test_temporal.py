@@ -55,10 +55,10 @@ def test_connections_refused_until_both_say_so(desk, machine, lab, temporal, hel
     update = held_update()
     handle = desk.host(machine)
     handle.wait_current()
-    operator = lab.component("operator", instance="cut-off")
-    until_said = lambda: wait_until(  # noqa: E731
-        lambda: "Temporal does not take signals" in operator.log.read_text(), "it to say so", timeout=PATIENCE
-    )
+    log = lab.component("operator", instance="cut-off").log
+    heard = log.stat().st_size
+    said = lambda: "Temporal does not take signals" in log.read_bytes()[heard:].decode()  # noqa: E731
+    until_said = lambda: wait_until(said, "the operator to say so", timeout=PATIENCE)  # noqa: E731
     pass_by(desk, handle, update, temporal.refuse(), until_said)
     assert_kept(handle, update)
 

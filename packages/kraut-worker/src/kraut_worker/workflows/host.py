@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, TimeoutType
+from temporalio.exceptions import ActivityError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 with workflow.unsafe.imports_passed_through():
@@ -44,6 +44,7 @@ class HostWorkflow:
         self._site_patience = timedelta(seconds=state.site_patience_seconds)
         self._handed_over = state
         self._woken = False
+        self._assessing = False
         self._unserved = 0
         self._order: OperationOrder | None = None
         self._refused: tuple[str, str] = (state.refused_id, state.refusal)
@@ -57,12 +58,22 @@ class HostWorkflow:
 
     @workflow.run
     async def run(self, start: ReconcileInput) -> None:
-        """Go on until there is nothing to do and nobody has called for a while."""
+        """Go on until there is nothing to do and nobody has called for a while, or a person cancels it while nothing is unanswered."""
+        try:
+            await self._run(start)
+        except BaseException as error:
+            # A signal that no assessment has answered yet was acknowledged, and nobody will send it again.
+            if not (is_cancelled_exception(error) and (self._woken or self._assessing)):
+                raise
+            workflow.continue_as_new(start.model_copy(update={"state": self._hand_over()}))
+
+    async def _run(self, start: ReconcileInput) -> None:
         if self._handed_over.order is not None:
             self._begin(self._handed_over.order)
         while True:
-            self._woken = False
+            self._woken, self._assessing = False, True
             assessment = await self._assess()
+            self._assessing = False
             self._attempt = self._attempt + 1 if assessment.healing else 0
             if self._operating is None and assessment.operation is not None:
                 self._begin(assessment.operation)
