@@ -9,6 +9,10 @@ from fault_matrix import REPORT, Shown, find_marks, gaps, render, strangers
 MARKS = find_marks()
 
 
+def test_every_fault_has_a_test_and_every_invariant_of_a_row_is_asserted():
+    assert gaps(MARKS) == []
+
+
 def test_every_mark_is_of_a_fault_that_there_is():
     assert strangers(MARKS) == []
 
