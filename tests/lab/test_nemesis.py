@@ -7,7 +7,7 @@ from kraut_lab.nemesis.history import read_history
 from kraut_lab.nemesis.run import Course, run
 from kraut_lab.nemesis.schedule import make_schedule
 
-SEED = 2
+SEED = 7
 MINUTES = 0.75
 
 

@@ -41,7 +41,7 @@ KINDS: Final = (
     Kind("updates-off", "person", 2, (1, 20)),
     Kind("recreate", "person", 2),
     Kind("request", "person", 2),
-    Kind("publish", "repository", 6),
+    Kind("publish", "repository", 14),
     Kind("repository-down", "repository", 1, (1, 20)),
 )
 

@@ -40,19 +40,6 @@ def installed(machine: LabHost) -> dict[str, str]:
     return {package: state for package, _, state in (line.partition(" ") for line in lines)}
 
 
-def is_done(final: Event) -> bool:
-    """Whether nothing is left to do, as far as one may wait for it; whether all is right is the checker's to say."""
-    host = final["object"] or {}
-    status = host.get("status") or {}
-    said = {c["type"]: c["status"] for c in status.get("conditions", [])}
-    return (
-        status.get("observedGeneration") == host.get("metadata", {}).get("generation")
-        and "Reconciling" not in said
-        and said.get("Ready") == said.get("UpToDate") == "True"
-        and final["installed"] == {name: f"{version} installed" for name, version in final["published"].items()}
-    )
-
-
 def describe_workflows(scene: Scene) -> list[Event]:
     """All runs of all workflows of the scene: fields of events ``workflow``."""
     query = quote(f'WorkflowId STARTS_WITH "{scene.workflow_prefix}Host/"')

@@ -18,7 +18,7 @@ def package(name: str, version: str) -> DebPackage:
         version,
         security=name == PACKAGES[1],
         requires_reboot=name == PACKAGES[2],
-        postinst=note_effect(name, version, seconds=2),
+        postinst=note_effect(name, version, seconds=3),
     )
 
 

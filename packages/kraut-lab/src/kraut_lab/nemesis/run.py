@@ -14,8 +14,9 @@ from kraut_lab.errors import LabError
 from kraut_lab.hosts import LabHost
 from kraut_lab.lab import Lab
 from kraut_lab.nemesis import injectors
+from kraut_lab.nemesis.checks.convergence import places_held, problems
 from kraut_lab.nemesis.fault import Fault
-from kraut_lab.nemesis.final import describe_machine, describe_workflows, is_done
+from kraut_lab.nemesis.final import describe_machine, describe_workflows
 from kraut_lab.nemesis.history import HistoryWriter
 from kraut_lab.nemesis.recorder import Recorder
 from kraut_lab.nemesis.scene import Scene
@@ -122,7 +123,9 @@ def _close(scene: Scene, history: HistoryWriter, progress: Progress) -> None:
 
 def _all_done(scene: Scene) -> bool | None:
     try:
-        return all(is_done(describe_machine(scene, machine)) for machine in scene.machines) or None
+        if places_held(scene.person.policy()):
+            return None
+        return not any(problem for m in scene.machines for problem in problems(describe_machine(scene, m))) or None
     except _AWAY:
         return None
 

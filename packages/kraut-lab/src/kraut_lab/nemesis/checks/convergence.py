@@ -14,19 +14,24 @@ def check_convergence(history: History) -> list[Violation]:
     found = [
         Violation(invariant, f"{host}: {problem}")
         for host, event in finals.items()
-        for invariant, problem in _problems(event)
+        for invariant, problem in problems(event)
     ]
     found += [
         Violation("I1", f"{host} was not looked at in the end") for host in history.run["hosts"] if host not in finals
     ]
     for event in history.of("final-policy"):
-        held = (event["object"].get("status") or {}).get("reservations") or []
-        if held:
-            found.append(Violation("I1", f"the policy still holds places for {[place['name'] for place in held]}"))
+        if held := places_held(event["object"]):
+            found.append(Violation("I1", f"the policy still holds places for {held}"))
     return found
 
 
-def _problems(final: Event) -> Iterator[tuple[str, str]]:
+def places_held(policy: Event) -> list[str]:
+    """Names of the hosts that hold a place in the budget of an UpgradePolicy."""
+    return [place["name"] for place in (policy.get("status") or {}).get("reservations") or []]
+
+
+def problems(final: Event) -> Iterator[tuple[str, str]]:
+    """What is not yet, or not at all, as it should be of one machine: (invariant, sentence)."""
     host = final["object"]
     if host is None:
         yield "I1", "there is no Host"
@@ -59,8 +64,8 @@ def _machine(final: Event, status: Event) -> Iterator[str]:
     if final["installed"] != expected:
         yield f"packages: expected {expected}, found {final['installed']}"
     boot = (status.get("hostInfo") or {}).get("bootID")
-    if boot != final["boot"]:
-        yield f"the status names the boot {boot}, the machine runs {final['boot']}"
+    if boot != final.get("boot"):
+        yield f"the status names the boot {boot}, the machine runs {final.get('boot')}"
     for name, wanted in (
         ("broken", "0"),
         ("rebootRequired", "0"),
