@@ -22,8 +22,6 @@ from kraut_core.errors import ConflictError, KrautError, NotFoundError
 from kraut_core.kube import paths
 from kraut_core.kube.client import KubeClient, as_kind
 
-LINGER = timedelta(seconds=1)
-
 
 @workflow.defn(name="HostWorkflow")
 class AnsweringWorkflow:
@@ -40,8 +38,9 @@ class AnsweringWorkflow:
 
     @workflow.run
     async def run(self, start: ReconcileInput) -> None:
-        """Answer until nobody calls for a second."""
-        while True:
+        """Answer until nobody has called meanwhile."""
+        self._woken = True
+        while self._woken:
             self._woken = False
             await workflow.execute_activity(
                 "answer",
@@ -49,10 +48,6 @@ class AnsweringWorkflow:
                 task_queue=kubernetes_queue(start.home),
                 start_to_close_timeout=timedelta(seconds=60),
             )
-            try:
-                await workflow.wait_condition(lambda: self._woken, timeout=LINGER)
-            except TimeoutError:
-                return
 
 
 class Answers:

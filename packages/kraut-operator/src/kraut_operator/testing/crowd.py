@@ -12,11 +12,11 @@ from kraut_core.kube import paths
 from kraut_core.kube.client import KubeClient, as_kind
 
 IN_FLIGHT = 32
-HOSTS_PER_SECRET = 100
+HOSTS_PER_SECRET = 20
 
 
 class Crowd:
-    """The Hosts ``h0`` to ``h<size - 1>`` of a namespace; a hundred of them share a Secret."""
+    """The Hosts ``h0`` to ``h<size - 1>`` of a namespace; twenty of them share a Secret."""
 
     def __init__(self, kube: KubeClient, namespace: str, size: int, *, seed: int) -> None:
         self.changes = 0
@@ -34,7 +34,7 @@ class Crowd:
         await _many(self._create_answered, range(self.size))
 
     async def change_something(self) -> None:
-        """One change by a person: mostly a spec, at times a request, a deletion, a Secret of a hundred."""
+        """One change by a person: mostly a spec, at times a request, a deletion, a Secret of twenty."""
         number = self._draw.randrange(self.size)
         change = self._draw.choices((self._edit, self._request, self._recreate, self._edit_secret), (70, 20, 9, 1))[0]
         try:

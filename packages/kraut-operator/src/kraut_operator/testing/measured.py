@@ -1,4 +1,7 @@
-"""``python -m kraut_operator.testing.measured FILE``: kraut-operator, writing down each second what must not grow."""
+"""``python -m kraut_operator.testing.measured FILE RESYNC_SECONDS``: kraut-operator, writing down each second what must not grow.
+
+Resyncs may come faster than its settings allow.
+"""
 
 import asyncio
 import json
@@ -40,11 +43,13 @@ class MeasuredOperator(Operator):
         }
 
 
-async def run(file: Path) -> None:
+async def run(file: Path, resync_seconds: int) -> None:
     """Run until SIGTERM."""
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     settings = load_settings(OperatorProcessSettings)
+    quick = settings.operator.model_copy(update={"resync_seconds": resync_seconds})
+    settings = settings.model_copy(update={"operator": quick})
     configure_logs(settings.log, component=COMPONENT)
     operator = MeasuredOperator(settings)
     measuring = asyncio.create_task(operator.measure(file))
@@ -53,4 +58,4 @@ async def run(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Path(sys.argv[1])))
+    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2])))
