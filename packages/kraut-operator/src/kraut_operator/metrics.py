@@ -13,6 +13,12 @@ class OperatorMetrics:
     """Everything the operator counts, in one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._count_queue(registry)
+        self._count_requests(registry)
+        self._count_dispatches(registry)
+        self._count_objects(registry)
+
+    def _count_queue(self, registry: CollectorRegistry) -> None:
         self.queue_depth = Gauge("workqueue_depth", "Keys that are due.", ("name",), registry=registry).labels(QUEUE)
         self.queue_adds = Counter("workqueue_adds", "Keys added.", ("name",), registry=registry).labels(QUEUE)
         self.queue_retries = Counter("workqueue_retries", "Keys tried again.", ("name",), registry=registry).labels(
@@ -32,6 +38,8 @@ class OperatorMetrics:
             buckets=QUEUE_BUCKETS,
             registry=registry,
         ).labels(QUEUE)
+
+    def _count_requests(self, registry: CollectorRegistry) -> None:
         self.leader = Gauge(
             "leader_election_master_status", "1 on the leader, 0 on a standby.", ("name",), registry=registry
         )
@@ -41,6 +49,8 @@ class OperatorMetrics:
             ("code", "method", "host"),
             registry=registry,
         )
+
+    def _count_dispatches(self, registry: CollectorRegistry) -> None:
         self.dispatches = Counter(
             "dispatches", "Workflows woken.", ("kind", "reason"), namespace=NAMESPACE, registry=registry
         )
@@ -64,6 +74,8 @@ class OperatorMetrics:
             namespace=NAMESPACE,
             registry=registry,
         )
+
+    def _count_objects(self, registry: CollectorRegistry) -> None:
         self.objects = Gauge(
             "cached_objects", "Objects that the operator knows.", ("kind",), namespace=NAMESPACE, registry=registry
         )
