@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from kraut_core.kube.client import KubeClient
 from kraut_core.kube.stream import Stream
 from kraut_core.metrics import new_registry
 from kraut_core.probes import Probes
+from kraut_core.running import run_until
 from kraut_core.temporal.connection import connect
 from kraut_operator.cache import Cache
 from kraut_operator.controller import Controller
@@ -72,7 +73,7 @@ class Operator:
                 self._election.start()
                 stack.push_async_callback(asyncio.to_thread, self._election.stop)
             log.info("started", identity=self._identity, port=probes.port, kinds=[kind.name for kind in self._kinds])
-            await _run_until(
+            await run_until(
                 stopping,
                 run_informers(informers, self._cache, self._controller),
                 self._resync(),
@@ -181,18 +182,6 @@ def _objects_in(streams: Sequence[Stream[Entry]]) -> float:
 
 def _undecodable_in(streams: Sequence[Stream[Entry]]) -> float:
     return sum(stream.undecodable for stream in streams)
-
-
-async def _run_until(stopping: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
-    """Run all parts until ``stopping``; a part that ends takes the others with it, and its error is raised."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    stop = asyncio.create_task(stopping.wait())
-    done, _ = await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
-    for task in (*tasks, stop):
-        task.cancel()
-    await asyncio.gather(*tasks, stop, return_exceptions=True)
-    for task in done - {stop}:
-        task.result()
 
 
 def _die(reason: str) -> NoReturn:
