@@ -1,5 +1,6 @@
 """Rows 17, 18 and 21: no descriptors, no memory, no space, and a host that says too much."""
 
+import contextlib
 import signal
 
 import pytest
@@ -80,19 +81,21 @@ def test_an_operator_without_descriptors_ends_itself_and_the_next_one_goes_on(
     assert_kept(handle, update)
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def loud(machine):
     """Asked what it is, the machine answers with a gibibyte."""
     machine.exec(f"truncate -s 1G {LOUD} && mount --bind {LOUD} /usr/lib/os-release")
-    yield machine
-    machine.exec(f"umount /usr/lib/os-release; rm {LOUD}")
+    try:
+        yield
+    finally:
+        machine.exec(f"umount --lazy /usr/lib/os-release; rm {LOUD}")
 
 
 @pytest.mark.fault(row=18, fault="1 GiB on stdout", invariants=("I10", "I12"))
 @pytest.mark.fault(row=21, fault="memory cap", invariants=("I10",))
-def test_a_gibibyte_of_output_needs_no_more_memory_than_any_other_answer(desk, machine, lab, worker, loud):
+def test_a_gibibyte_of_output_needs_no_more_memory_than_any_other_answer(desk, machine, lab, worker):
     process = worker.process
-    with memory_cap(worker, f"{lab.names.cgroup}/memory", more=64 * MIB) as cap:
+    with loud(machine), memory_cap(worker, f"{lab.names.cgroup}/memory", more=64 * MIB) as cap:
         handle = desk.host(machine, operatingSystem={"updates": "All"})
         host = handle.wait_condition("Ready", "Unknown", "OutputIncomplete")
         assert cap.kills == 0
@@ -108,7 +111,7 @@ def test_a_worker_that_is_killed_for_want_of_memory_loses_nothing(desk, machine,
     handle = desk.host(machine, operatingSystem={"updates": "All"})
     update.wait_configuring()
     process = worker.process
-    with memory_cap(worker, f"{lab.names.cgroup}/memory", more=MIB // 4) as cap:
+    with loud(machine), memory_cap(worker, f"{lab.names.cgroup}/memory", more=MIB // 4) as cap:
         handle.request()
         wait_until(lambda: not process.is_alive(), "the kernel to kill the worker", timeout=PATIENCE)
         assert cap.kills > 0
