@@ -109,7 +109,7 @@ class Component:
             port = self._probe_port if is_free(self._probe_port) else choose_ports(1)[0]
             write_json(self._state_file, {"restart": restart, "port": port})
         argv = ["/bin/sh", "-c", _RESTART_LOOP, self.daemon.name, *program] if restart else program
-        self.daemon.start(argv, {**self._environment(), **(env or {})})
+        self.daemon.start(self._control_plane.wrap(argv), {**self._environment(), **(env or {})})
         if wait:
             self.wait_ready()
 

@@ -10,7 +10,7 @@ import secrets
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from kraut_lab.assets import Binaries, Program
 from kraut_lab.assets.modules import modules_folder, required_version
 from kraut_lab.daemon import Daemon
 from kraut_lab.files import write_atomically
+from kraut_lab.hostnames import plain
 from kraut_lab.pki import CertificateAuthority
 from kraut_lab.ports import recorded_ports, replace_taken_ports
 from kraut_lab.progress import Progress, silent
@@ -66,22 +67,31 @@ class Dex:
         *,
         connectors: Sequence[Connector],
         clients: Sequence[str],
+        host: str = "localhost",
+        wrap: Callable[[Sequence[str]], list[str]] = plain,
         binaries: Binaries | None = None,
         progress: Progress = silent,
     ) -> None:
-        """Args: authority: signs its certificate, for ``localhost``. clients: ids, which are the audiences of its tokens."""
+        """Args:
+        authority: signs its certificate.
+        clients: ids, which are the audiences of its tokens.
+        host: the name that its issuer has.
+        wrap: makes the command line with which it starts, e.g. `HostNames.wrap`.
+        """
         self.daemon = Daemon(folder, "dex")
         self._folder = folder / "dex"
         self._authority = authority
         self._connectors = tuple(connectors)
         self._clients = tuple(clients)
+        self._host = host
+        self._wrap = wrap
         self._binaries = binaries or Binaries(progress=progress)
         self._progress = progress
 
     @property
     def issuer(self) -> str:
         """Its issuer URL, also the prefix of its endpoints."""
-        return f"https://localhost:{self._ports.https}/dex"
+        return f"https://{self._host}:{self._ports.https}/dex"
 
     @property
     def token_endpoint(self) -> str:
@@ -108,14 +118,16 @@ class Dex:
         # JSON is YAML; the file holds the clients' secrets and is readable by its owner only.
         write_atomically(config, json.dumps(self._config()))
         self._progress("starting Dex")
-        self.daemon.start([str(program), "serve", str(config)])
+        self.daemon.start(self._wrap([str(program), "serve", str(config)]))
         self.daemon.wait_ready(self.is_ready, "answers /healthz")
 
     def is_ready(self) -> bool:
         """Whether it answers and all is well."""
         context = ssl.create_default_context(cafile=str(self._authority.files.certificate))
         try:
-            with urllib.request.urlopen(f"{self.issuer}/healthz", timeout=_TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(
+                f"https://localhost:{self._ports.https}/dex/healthz", timeout=_TIMEOUT_SECONDS, context=context
+            ) as answer:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.HTTPError):
             return False
@@ -133,7 +145,7 @@ class Dex:
         return Ports(**recorded_ports(self._ports_file, Ports))
 
     def _config(self) -> dict[str, Any]:
-        pair = self._authority.issue("dex", "dex", hosts=("localhost", "127.0.0.1"))
+        pair = self._authority.issue("dex", "dex", hosts=(*dict.fromkeys((self._host, "localhost")), "127.0.0.1"))
         return {
             "issuer": self.issuer,
             "storage": {"type": "memory"},

@@ -19,11 +19,12 @@ from kraut_lab.files import file_lock
 from kraut_lab.hosts import HostImage, LabHost
 from kraut_lab.hosts.credentials import SshCredentials
 from kraut_lab.hosts.fleet import HostFleet
-from kraut_lab.names import LabNames, check_name
+from kraut_lab.names import LabNames, check_name, check_sites
 from kraut_lab.progress import Progress, silent
 from kraut_lab.record import LabRecord, read_record, write_record
 from kraut_lab.requirements import check_host_requirements, check_linux
 from kraut_lab.settings import LabSettings, load_lab_settings
+from kraut_lab.sites import Federation
 from kraut_lab.teardown import tear_down
 from kraut_lab.temporal import TemporalServer
 
@@ -69,9 +70,27 @@ class Lab:
 
     @cached_property
     def control_plane(self) -> ControlPlane:
-        """etcd, kube-apiserver and kube-controller-manager."""
+        """etcd, kube-apiserver and kube-controller-manager; with sites: the first one's."""
+        if self.federation:
+            return self.federation.home.control_plane
         binaries = Binaries(self.settings, self._progress)
         return ControlPlane(self.folder, minor=self.record.kubernetes, binaries=binaries, progress=self._progress)
+
+    @cached_property
+    def federation(self) -> Federation | None:
+        """The clusters that trust each other; None without sites."""
+        record = self.record
+        if not record.sites:
+            return None
+        binaries = Binaries(self.settings, self._progress)
+        return Federation(
+            self.folder,
+            record.sites,
+            dex=record.dex,
+            minor=record.kubernetes,
+            binaries=binaries,
+            progress=self._progress,
+        )
 
     @cached_property
     def temporal(self) -> TemporalServer:
@@ -122,15 +141,22 @@ class Lab:
         debian_updates: bool = False,
         image: HostImage | None = None,
         kubernetes: str | None = None,
+        sites: Sequence[str] = (),
+        dex: bool = False,
+        keycloak: bool = False,
     ) -> Lab:
         """Start what does not run, keep what does, and return the lab when all of it is ready.
 
         Args:
-            hosts: how many hosts; default: as many as there are, 3 for a new lab. More are added, none removed.
+            hosts: how many hosts; default: as many as there are, 3 for a new lab, none for one with sites. More are
+                added, none removed.
             components: whether operator and worker are started too, when their packages are installed.
             debian_updates: whether the hosts also have Debian's own archives, with security updates.
             image: for new hosts; default: Debian bookworm.
             kubernetes: for a new lab: a pinned minor such as ``v1.37``.
+            sites: for a new lab: names of clusters that trust each other, the home cluster first.
+            dex: whether Dex stands between the sites (RFC 8693).
+            keycloak: whether Keycloak does (RFC 7523).
 
         Raises:
             MissingRequirementError: the machine lacks something.
@@ -138,14 +164,22 @@ class Lab:
         """
         check_linux()
         if hosts is None:
-            hosts = len(self.record.hosts) if self.exists else DEFAULT_HOSTS
+            hosts = len(self.record.hosts) if self.exists else 0 if sites else DEFAULT_HOSTS
         if hosts:
             check_host_requirements()
         with file_lock(self.names.lock, on_wait=self._say_waiting):
-            asked = LabRecord(debian_updates=debian_updates, kubernetes=kubernetes)
+            asked = LabRecord(
+                debian_updates=debian_updates,
+                kubernetes=kubernetes,
+                sites=check_sites(sites),
+                dex=dex,
+                keycloak=keycloak,
+            )
             record = (read_record(self.folder) or asked).including(asked)
+            check_providers(record)
             write_record(self.folder, record.with_hosts(hosts, image or HostImage()))
-            in_parallel([self.control_plane.start, self.temporal.start, self._start_hosts])
+            clusters = self.federation.start if self.federation else self.control_plane.start
+            in_parallel([clusters, self.temporal.start, self._start_hosts])
             if components:
                 in_parallel([partial(self._start_component, name) for name in COMPONENTS])
         return self
@@ -166,8 +200,10 @@ class Lab:
 
     def environment(self) -> dict[str, str]:
         """Environment variables with which kubectl, kraut and the temporal CLI use this lab."""
+        federation = self.federation
         return {
-            "KUBECONFIG": str(self.control_plane.kubeconfig()),
+            "KUBECONFIG": str(federation.kubeconfig if federation else self.control_plane.kubeconfig()),
+            **(federation.environment() if federation else {}),
             "TEMPORAL_ADDRESS": self.temporal.address,
             "KRAUT_TEMPORAL_ADDRESS": self.temporal.address,
         }
@@ -182,6 +218,7 @@ class Lab:
             "temporal": {"address": self.temporal.address, "ui": self.temporal.ui},
             "ssh": {"privateKey": str(self.ssh.private_key)},
             "hosts": [host.describe() for host in self.hosts],
+            **(self.federation.describe() if self.federation else {}),
         }
 
     def _start_component(self, name: str) -> None:
@@ -201,6 +238,12 @@ class Lab:
 
     def _say_waiting(self) -> None:
         self._progress(f"waiting for another process that works on the lab {self.name}")
+
+
+def check_providers(record: LabRecord) -> None:
+    """Raises LabError when something should stand between sites that are not there."""
+    if (record.dex or record.keycloak) and not record.sites:
+        raise LabError("Dex and Keycloak stand between sites: add --sites east,west to a new lab.")
 
 
 def list_labs(state_dir: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,20 @@ class LabNames:
     def cgroup(self) -> str:
         """The lab's folder in each cgroup hierarchy that it uses."""
         return f"kraut-lab-{self.id}"
+
+
+def check_sites(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of sites if they can be; each becomes part of host names.
+
+    Raises:
+        LabError: one is no DNS label of at most 32 characters, or stands there twice.
+    """
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise LabError(f"A site's name is a DNS label of at most 32 characters, such as east; found {name!r}.")
+    if len(set(names)) != len(names):
+        raise LabError(f"Each site needs a name of its own; found {', '.join(names)}.")
+    return tuple(names)
 
 
 def check_name(name: str) -> str:

@@ -120,16 +120,20 @@ def spawn(argv: Sequence[str], *, folder: Path, cwd: Path, env: Mapping[str, str
 
 
 def find_marked(folder: Path) -> list[ProcessId]:
-    """All running processes that carry the marker of the lab in ``folder``, the caller excepted."""
+    """All running processes that carry the marker of the lab in ``folder``, or of a folder below; the caller excepted."""
     wanted = f"{MARKER}={folder}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         identity = ProcessId.of(int(entry.name))
-        if identity is not None and wanted in _environment(entry) and identity.is_alive():
+        if identity is not None and _is_marked(entry, wanted) and identity.is_alive():
             found.append(identity)
     return found
+
+
+def _is_marked(entry: Path, wanted: bytes) -> bool:
+    return any(line == wanted or line.startswith(wanted + b"/") for line in _environment(entry))
 
 
 def _environment(entry: Path) -> list[bytes]:

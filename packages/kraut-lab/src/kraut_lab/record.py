@@ -31,6 +31,10 @@ class LabRecord:
     debian_updates: bool = False
     kubernetes: str | None = None
     """A pinned minor, None for the newest."""
+    sites: tuple[str, ...] = ()
+    """Names of clusters that trust each other, the home cluster first; empty: one cluster with an issuer of its own."""
+    dex: bool = False
+    keycloak: bool = False
 
     def including(self, asked: LabRecord) -> LabRecord:
         """This record, provided that it already is what is asked for in the things that cannot change.
@@ -47,7 +51,11 @@ class LabRecord:
                 f"Kubernetes {asked.kubernetes} is chosen for a new lab, this one has {self.kubernetes or 'the newest'}: "
                 "run `kraut lab down` first."
             )
-        return self
+        if asked.sites and asked.sites != self.sites:
+            raise LabError(
+                f"Sites are chosen for a new lab, this one has {', '.join(self.sites) or 'none'}: run `kraut lab down` first."
+            )
+        return replace(self, dex=self.dex or asked.dex, keycloak=self.keycloak or asked.keycloak)
 
     def with_hosts(self, count: int, image: HostImage) -> LabRecord:
         """Add hosts until there are ``count``.
@@ -71,7 +79,7 @@ def read_record(folder: Path) -> LabRecord | None:
     if document is None:
         return None
     hosts = tuple(_read_host(host) for host in document["hosts"])
-    return LabRecord(**{**document, "hosts": hosts})
+    return LabRecord(**{**document, "hosts": hosts, "sites": tuple(document.get("sites", ()))})
 
 
 def write_record(folder: Path, record: LabRecord) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kraut_lab.components import COMPONENTS
+from kraut_lab.controlplane import ControlPlane
 from kraut_lab.daemon import Daemon
 from kraut_lab.lab import Lab
+from kraut_lab.sites import Federation
 
 State = Literal["Ready", "NotReady", "Stopped"]
 
@@ -35,16 +37,30 @@ def lab_status(lab: Lab) -> list[PartStatus]:
     Raises:
         LabError: there is no such lab.
     """
-    return [*_control_plane(lab), *_hosts(lab), *_components(lab)]
+    clusters = _sites(lab.federation) if lab.federation else _control_plane(lab.control_plane)
+    return [*clusters, *_temporal(lab), *_hosts(lab), *_components(lab)]
 
 
-def _control_plane(lab: Lab) -> Iterator[PartStatus]:
-    plane, temporal = lab.control_plane, lab.temporal
+def _sites(federation: Federation) -> Iterator[PartStatus]:
+    for site in federation.sites:
+        yield from _control_plane(site.control_plane, f"{site.name}/")
+        proxy = site.proxy
+        yield _part(proxy.daemon, site.issuer, ready=proxy.is_ready(), prefix=f"{site.name}/")
+    if federation.dex:
+        yield _part(federation.dex.daemon, federation.dex.issuer, ready=federation.dex.is_ready())
+
+
+def _control_plane(plane: ControlPlane, prefix: str = "") -> Iterator[PartStatus]:
     ports = plane.ports
     ready, manager_ready = plane.admin.is_ready(), plane.is_ready()
-    yield _part(plane.etcd, f"https://127.0.0.1:{ports.etcd_client}", ready=ready)
-    yield _part(plane.apiserver, plane.url, ready=ready)
-    yield _part(plane.controller_manager, f"https://127.0.0.1:{ports.controller_manager}", ready=manager_ready)
+    manager = f"https://127.0.0.1:{ports.controller_manager}"
+    yield _part(plane.etcd, f"https://127.0.0.1:{ports.etcd_client}", ready=ready, prefix=prefix)
+    yield _part(plane.apiserver, plane.url, ready=ready, prefix=prefix)
+    yield _part(plane.controller_manager, manager, ready=manager_ready, prefix=prefix)
+
+
+def _temporal(lab: Lab) -> Iterator[PartStatus]:
+    temporal = lab.temporal
     yield _part(temporal.daemon, f"{temporal.address} ({temporal.ui})", ready=temporal.is_ready())
 
 
@@ -67,9 +83,9 @@ def _components(lab: Lab) -> Iterator[PartStatus]:
         yield PartStatus(component.daemon.name, state, component.pid, address, str(component.log), wanted)
 
 
-def _part(daemon: Daemon, address: str, *, ready: bool) -> PartStatus:
+def _part(daemon: Daemon, address: str, *, ready: bool, prefix: str = "") -> PartStatus:
     state = _state(running=daemon.is_running(), ready=ready)
-    return PartStatus(daemon.name, state, daemon.pid, address, str(daemon.log))
+    return PartStatus(f"{prefix}{daemon.name}", state, daemon.pid, address, str(daemon.log))
 
 
 def _state(*, running: bool, ready: bool) -> State:

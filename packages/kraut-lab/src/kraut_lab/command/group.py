@@ -1,7 +1,8 @@
-"""``kraut lab up|status|env|manifests|demo|down|setup``."""
+"""``kraut lab up|status|env|exec|manifests|demo|down|setup``."""
 
 from __future__ import annotations
 
+import os
 import time
 
 import click
@@ -36,11 +37,19 @@ def lab() -> None:
     "--hosts",
     type=click.IntRange(min=0),
     metavar="N",
-    help=f"How many hosts. [default: as many as there are, {DEFAULT_HOSTS} at first]",
+    help=f"How many hosts. [default: as many as there are, {DEFAULT_HOSTS} at first, none with --sites]",
 )
 @click.option("--no-components", is_flag=True, help="Do not start kraut-operator and kraut-worker.")
 @click.option("--debian-updates", is_flag=True, help="New lab: the hosts also have Debian's own updates.")
 @click.option("--needrestart", is_flag=True, help="New hosts have needrestart.")
+@click.option(
+    "--sites",
+    metavar="NAME,...",
+    default="",
+    help="New lab: clusters that trust each other, the home cluster first, e.g. east,west.",
+)
+@click.option("--dex", is_flag=True, help="Dex between the sites: RFC 8693 token exchange.")
+@click.option("--keycloak", is_flag=True, help="Keycloak between the sites: RFC 7523 grants.")
 @click.option("--suite", default="bookworm", show_default=True, help="New hosts' Debian release, a codename.")
 @click.option("--kubernetes", type=click.Choice(kubernetes_minors()), help="New lab: minor of Kubernetes. [newest]")
 def up(
@@ -52,6 +61,9 @@ def up(
     needrestart: bool,
     suite: str,
     kubernetes: str | None,
+    sites: str,
+    dex: bool,
+    keycloak: bool,
 ) -> None:
     """Start a lab. What runs is kept, what has died is started again."""
     began = time.monotonic()
@@ -62,6 +74,9 @@ def up(
         debian_updates=debian_updates,
         image=image,
         kubernetes=kubernetes,
+        sites=[name for name in sites.split(",") if name],
+        dex=dex,
+        keycloak=keycloak,
     )
     flag = "" if lab.name == "default" else f" --name {lab.name}"
     click.echo(
@@ -92,6 +107,26 @@ def env(*, lab: Lab, output: str) -> None:
         click.echo(as_json(lab.describe()))
     else:
         click.echo(shell_exports(lab.environment()))
+
+
+@lab.command(
+    "exec",
+    short_help="Run a command where the names of a lab's sites resolve.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@lab_options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(*, lab: Lab, command: tuple[str, ...]) -> None:
+    """Run COMMAND with the lab's environment, where the names of its issuers and providers resolve.
+
+    kraut lab exec -- kraut oidc check https://oidc.east.lab.test:20443
+    """
+    if lab.federation is None:
+        raise LabError(f"The lab {lab.name} has no names of its own: they come with `kraut lab up --sites east,west`.")
+    variables = [f"{name}={value}" for name, value in lab.environment().items()]
+    # The command becomes this process: its output, exit code and signals are its own.
+    argv = lab.federation.host_names.wrap(["/usr/bin/env", *variables, *command])
+    os.execv(argv[0], argv)  # noqa: S606 - no shell is wanted
 
 
 @lab.command(short_help="Print the hosts of a lab as kraut's resources.")

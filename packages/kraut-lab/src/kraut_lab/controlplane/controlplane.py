@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from kraut_lab.controlplane.credentials import Credentials, prepare_credentials
 from kraut_lab.controlplane.flags import Ports
 from kraut_lab.controlplane.kubeconfig import write_certificate_kubeconfig, write_token_kubeconfig
 from kraut_lab.daemon import Daemon
+from kraut_lab.hostnames import plain
 from kraut_lab.pki import KeyPair
 from kraut_lab.ports import recorded_ports, replace_taken_ports
 from kraut_lab.processes import kill_all
@@ -32,11 +33,13 @@ class ControlPlane:
         binaries: Binaries | None = None,
         progress: Progress = silent,
         apiserver_flags: Mapping[str, str] | None = None,
+        wrap: Callable[[Sequence[str]], list[str]] = plain,
     ) -> None:
         """Args:
         folder: the lab's folder.
         minor: a pinned Kubernetes minor such as ``v1.37``; default: the newest.
         apiserver_flags: more flags of kube-apiserver, without leading dashes, e.g. ``{"audit-log-path": "-"}``.
+        wrap: makes a command line with which kube-apiserver and kraut's processes start, e.g. `HostNames.wrap`.
         """
         self.folder = folder
         self.etcd = Daemon(folder, "etcd")
@@ -46,6 +49,7 @@ class ControlPlane:
         self._binaries = binaries or Binaries(progress=progress)
         self._progress = progress
         self._apiserver_flags = dict(apiserver_flags or {})
+        self.wrap = wrap
 
     @property
     def daemons(self) -> tuple[Daemon, Daemon, Daemon]:
@@ -105,7 +109,7 @@ class ControlPlane:
         self._progress("starting etcd, kube-apiserver and kube-controller-manager")
         self._write_certificate_kubeconfigs()
         self.etcd.start([etcd, *flags.etcd_flags(self.folder, ports, credentials)])
-        self.apiserver.start([apiserver, *flags.apiserver_flags(ports, credentials, self._apiserver_flags)])
+        self.apiserver.start(self.wrap([apiserver, *flags.apiserver_flags(ports, credentials, self._apiserver_flags)]))
         manager_flags = flags.controller_manager_flags(ports, credentials, self._manager_kubeconfig)
         # It gives up after 10 s without the roles that kube-apiserver makes while it starts: a slow machine needs longer.
         self.apiserver.wait_ready(self.admin.is_ready, "answers /readyz")
@@ -121,11 +125,17 @@ class ControlPlane:
 
     def token(self, component: str, *, audience: str | None = None, seconds: int = 3600) -> str:
         """A token of a component's service account, from the TokenRequest API."""
+        account = manifests.service_account(component)
+        return self.service_account_token(manifests.NAMESPACE, account, audience=audience, seconds=seconds)
+
+    def service_account_token(
+        self, namespace: str, account: str, *, audience: str | None = None, seconds: int = 3600
+    ) -> str:
+        """A token of any service account; ``audience``: default the API server's own."""
         spec: dict[str, Any] = {"expirationSeconds": seconds}
         if audience:
             spec["audiences"] = [audience]
-        account = manifests.service_account(component)
-        path = f"/api/v1/namespaces/{manifests.NAMESPACE}/serviceaccounts/{account}/token"
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         return str(self.admin.create(path, body)["status"]["token"])
 
