@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kraut_core.identity.adapters.tokenrequest import TokenRequestSource
+from kraut_core.identity.authentication import Issuer, build_configuration, trust_cluster, trust_provider
 from kraut_core.identity.issuers import TrustedIssuer
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.testing import point_kubeconfig
@@ -27,28 +28,6 @@ MAX_AGE_SECONDS = 10
 """Of what the proxy serves: short, so that a test can outwait it."""
 WEST = "https://api.west.example.com"
 """The audience of cluster west."""
-
-MAPPING = """
-apiVersion: apiserver.config.k8s.io/v1
-kind: AuthenticationConfiguration
-jwt:
-  - issuer: {{url: "{east}", audiences: ["{west}"], certificateAuthority: {ca}}}
-    claimValidationRules:
-      - {{expression: "claims.exp - claims.iat <= 3600", message: a token lives an hour at most}}
-    claimMappings:
-      username: {{expression: "'kraut:east:' + claims.sub"}}
-      groups: {{expression: "['kraut:east']"}}
-    userValidationRules:
-      - {{expression: "!user.username.startsWith('system:')", message: reserved}}
-  - issuer: {{url: "{dex}", audiences: [west], certificateAuthority: {ca}}}
-    claimValidationRules:
-      - {{expression: "claims.?federated_claims.connector_id.orValue('') == 'east'", message: not of east}}
-    claimMappings:
-      username: {{expression: "'kraut:east:' + claims.preferred_username"}}
-      groups: {{expression: "['kraut:east']"}}
-    userValidationRules:
-      - {{expression: "!user.username.startsWith('system:')", message: reserved}}
-"""
 
 
 @dataclass
@@ -78,6 +57,10 @@ class Site:
             return {key["kid"] for key in reply.json().get("keys", [])} == set(keys)
 
         await self.proxy.until_get(JWKS_PATH, wanted, tls=tls)
+
+    def described(self, url: str, audience: str) -> Issuer:
+        """An issuer in a kube-apiserver's configuration."""
+        return Issuer(url=url, audience=audience, ca=self.ca.read_text())
 
     def trust(self, url: str, audience: str) -> TrustedIssuer:
         """An entry of a verifier's configuration."""
@@ -130,8 +113,9 @@ async def site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site
 async def west(site, control_plane) -> AsyncIterator[AnotherApiServer]:
     """A kube-apiserver that trusts east's issuer directly, and Dex."""
     config = site.folder / "authentication.yaml"
-    ca = yaml.safe_dump(site.ca.read_text(), default_style='"', width=10_000).strip()
-    config.write_text(MAPPING.format(east=site.issuer, dex=site.dex.issuer, west=WEST, ca=ca))
+    entries = [trust_cluster(site.described(site.issuer, WEST), "east")]
+    entries.append(trust_provider(site.described(site.dex.issuer, "west"), ["east"]))
+    config.write_text(yaml.safe_dump(build_configuration(entries)))
     server = AnotherApiServer(control_plane, "west")
     server.start(more={"authentication-config": str(config)})
     yield server

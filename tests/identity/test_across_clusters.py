@@ -7,18 +7,23 @@ import ssl
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from kraut_core.identity import errors
 from kraut_core.identity.adapters.exchange import ExchangeTokenSource
 from kraut_core.identity.adapters.http import SafeHttp
 from kraut_core.identity.adapters.keys import fetch_keys
+from kraut_core.identity.authentication import build_configuration, trust_cluster, trust_provider
 from kraut_core.identity.clientauth import ClientAuthentication
 from kraut_core.identity.errors import ExchangeRefusedError, TokenRefusedError
 from kraut_core.identity.exchange import dex_exchange
 from kraut_core.identity.issuers import parse_networks
 from kraut_core.identity.keys import KeyCache
 from kraut_core.identity.sources import Token
+from kraut_core.identity.users import map_service_account
 from kraut_core.identity.verification import Verifier
+from kraut_lab.controlplane.anotherserver import AnotherApiServer
+from kraut_lab.daemon import Daemon
 
 pytestmark = pytest.mark.integration
 
@@ -145,8 +150,9 @@ async def test_both_ways_end_in_the_same_user_and_the_rbac_of_west(site, west, e
     direct, through_dex = (await east_worker.token(WEST)).value, (await exchanged().token("west")).value
     for token in (direct, through_dex):
         user = await until_known(west, control_plane.ca, token)
-        assert user["username"] == f"kraut:east:{SUBJECT}"
-        assert "kraut:east" in user["groups"]
+        expected = map_service_account("east", SUBJECT)
+        assert user["username"] == expected.name == f"kraut:east:{SUBJECT}"
+        assert set(user["groups"]) == {*expected.groups, "system:authenticated"}
         assert (await asked(west, control_plane.ca, token, "/api/v1/namespaces/kube-system"))[0] == 403
     binding = {
         "metadata": {"name": "east-views"},
@@ -165,6 +171,49 @@ async def test_both_ways_end_in_the_same_user_and_the_rbac_of_west(site, west, e
         west.admin.delete(f"{path}/east-views")
 
 
+@pytest.fixture
+def north(site, control_plane):
+    """A kube-apiserver to which east is called elsewhere, and whose mapping of Dex's tokens somebody has opened."""
+    opened = trust_provider(site.described(site.dex.issuer, "west"), ["east"])
+    opened["issuer"] |= {"audiences": ["west", "north"], "audienceMatchPolicy": "MatchAny"}
+    opened["claimMappings"] = {
+        "username": {"expression": "claims.aud == 'west' ? claims.preferred_username : 'somebody'"},
+        "groups": {"expression": "claims.aud == 'west' ? ['some'] : ['some', 'system:masters']"},
+    }
+    config = site.folder / "opened.yaml"
+    entries = [trust_cluster(site.described(site.issuer, WEST), "elsewhere"), opened]
+    config.write_text(yaml.safe_dump(build_configuration(entries)))
+    server = AnotherApiServer(control_plane, "north")
+    server.start(more={"authentication-config": str(config)})
+    yield server
+    server.kill()
+
+
+async def test_nobody_becomes_one_of_kubernetes_own_whatever_the_mapping(
+    site, north, east_worker, exchanged, control_plane
+):
+    """Statement 7: east's account has another name where east has another name; rules refuse what a wrong mapping would give."""
+    user = await until_known(north, control_plane.ca, (await east_worker.token(WEST)).value)
+    assert (
+        user["username"] == map_service_account("elsewhere", SUBJECT).name != map_service_account("east", SUBJECT).name
+    )
+    log = Daemon(control_plane.folder, "kube-apiserver-north")
+    refusals = {"west": "users of other clusters", "north": "groups of other clusters"}
+    for client, refusal in refusals.items():
+        token = (await exchanged(client=client).token(client)).value
+        async with asyncio.timeout(150):
+            while f"{refusal} do not begin with system:" not in log.log_tail(10_000):
+                assert (await asked(north, control_plane.ca, token, REVIEWS, REVIEW))[0] == 401
+                await asyncio.sleep(0.2)
+
+
+def two_audiences(server):
+    spec = {"audiences": [WEST, "https://api.north.example.com"], "expirationSeconds": 3600}
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    path = "/api/v1/namespaces/kraut-system/serviceaccounts/kraut-worker/token"
+    return server.admin.create(path, body)["status"]["token"]
+
+
 async def test_west_refuses_what_is_not_for_it(site, west, east_worker, exchanged, control_plane):
     known = (await east_worker.token(WEST)).value
     await until_known(west, control_plane.ca, known)
@@ -173,6 +222,7 @@ async def test_west_refuses_what_is_not_for_it(site, west, east_worker, exchange
         "east's own audience": (await east_worker.token(site.issuer)).value,
         "another cluster's audience": (await east_worker.token("https://api.north.example.com")).value,
         "another client of Dex": (await exchanged(client="north").token("north")).value,
+        "two audiences at once": two_audiences(site.server),
         "a changed signature": f"{head}.{payload}.{signature[:-8]}AAAAAAAA",
         "a token that lives two hours": site.server.token("kraut-system", "kraut-worker", WEST, seconds=7200),
     }

@@ -33,6 +33,7 @@ EXPIRED = "TokenExpired"
 NOT_YET_VALID = "TokenNotYetValid"
 LIFETIME = "TokenLifetimeRefused"
 CLAIMS = "TokenClaimsRefused"
+USER = "TokenUserReserved"
 
 
 class CredentialError(PermanentError):
