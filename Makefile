@@ -25,11 +25,15 @@ end = printf '== %s took %d s\n' '$(1)' $$SECONDS
 
 .PHONY: help
 help: ## List the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: setup binaries ## Watch kraut take real hosts from unknown to patched; KEEP=1 leaves them up
 	$(BIN)/kraut lab demo $(if $(KEEP),--keep)
+
+.PHONY: demo-identity
+demo-identity: setup binaries ## Watch a service account of one cluster act in another, without a shared secret; KEEP=1 leaves it
+	$(BIN)/kraut lab demo-identity $(if $(KEEP),--keep)
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with everything in it; as root on Debian also install what hosts need

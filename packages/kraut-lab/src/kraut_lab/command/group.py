@@ -1,4 +1,4 @@
-"""``kraut lab up|status|env|exec|manifests|demo|down|setup``."""
+"""``kraut lab up|status|env|exec|manifests|demo|demo-identity|down|setup``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from kraut_lab.command.options import lab_options
 from kraut_lab.command.progress import show_progress
 from kraut_lab.command.render import as_json, shell_exports, status_json, status_table
 from kraut_lab.demo.command import demo
+from kraut_lab.demo.identity_command import demo_identity
 from kraut_lab.demo.manifests import Machine, demo_yaml
 from kraut_lab.errors import LabError
 from kraut_lab.hosts.image import HostImage
@@ -160,3 +161,4 @@ def setup() -> None:
 
 
 lab.add_command(demo)
+lab.add_command(demo_identity)

@@ -23,6 +23,11 @@ def write_token_kubeconfig(path: Path, *, server: str, ca: Path, user: str, toke
     _write(path, server=server, ca=ca, user=user, credentials={"token": token}, namespace=namespace)
 
 
+def write_token_file_kubeconfig(path: Path, *, server: str, ca: Path, user: str, token_file: Path) -> None:
+    """Write a kubeconfig that authenticates with the token in a file."""
+    _write(path, server=server, ca=ca, user=user, credentials={"tokenFile": str(token_file)}, namespace="default")
+
+
 def _write(path: Path, *, server: str, ca: Path, user: str, credentials: dict[str, str], namespace: str) -> None:
     document: dict[str, Any] = {
         "apiVersion": "v1",
