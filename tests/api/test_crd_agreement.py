@@ -1,5 +1,6 @@
 """The API server and the models accept and refuse the same, as far as a CRD can say it."""
 
+import base64
 import copy
 from zoneinfo import available_timezones
 
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from kraut_core.api.kinds import kind_named
+from kraut_core.api.kinds import all_kinds, kind_named
 from kraut_core.crd import all_definitions
 
 pytestmark = pytest.mark.integration
@@ -74,6 +75,56 @@ policies = st.fixed_dictionaries(
         "progressDeadlineSeconds": st.integers(30, 86_400),
         "backoffLimit": st.integers(0, 100),
     },
+)
+CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").decode()
+urls = st.sampled_from(["https://east.example.com", "https://[2001:db8::1]:6443", "https://r.example.com/k8s/c-1/"])
+audiences = st.sampled_from(["https://api.east.example.com", "east"])
+server = {"server": urls, "audience": audiences, "serviceAccountName": names}
+server_options = {"caBundle": st.just(CA)}
+token_types = st.sampled_from(["JWT", "IDToken", "AccessToken"])
+parameters = st.fixed_dictionaries(
+    {"name": st.sampled_from(["connector_id", "x", "grant_type", "client_id"]), "value": names}
+)
+providers = st.fixed_dictionaries(
+    {"tokenEndpoint": urls, "subjectAudience": audiences},
+    optional={
+        **server_options,
+        "grantType": st.sampled_from(["TokenExchange", "JWTBearer"]),
+        "subjectTokenType": token_types,
+        "requestedTokenType": token_types,
+        "sendAudience": st.booleans(),
+        "resource": urls,
+        "scopes": st.lists(names, max_size=2),
+        "parameters": st.lists(parameters, max_size=3),
+    },
+)
+client_authentications = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(["None", "ClientSecretBasic", "ClientSecretPost", "PrivateKeyJWT", "ServiceAccount"]),
+        "clientID": audiences,
+        "secretRef": references,
+        "keyID": names,
+        "algorithm": st.sampled_from(["RS256", "PS256", "ES256", "ES384"]),
+    },
+)
+clusters = st.fixed_dictionaries(
+    {
+        "access": st.fixed_dictionaries(
+            {},
+            optional={
+                "kubeconfig": st.fixed_dictionaries(
+                    {"secretRef": references}, optional={"key": st.just("value"), "context": names}
+                ),
+                "direct": st.fixed_dictionaries(server, optional=server_options),
+                "exchange": st.fixed_dictionaries(
+                    {**server, "provider": providers},
+                    optional={**server_options, "clientAuthentication": client_authentications},
+                ),
+            },
+        )
+    },
+    optional={"issuer": urls},
 )
 
 ODD_TEXTS = [
@@ -156,6 +207,20 @@ ODD_TEXTS = [
     "* * * * 7L,1#5",
     "* * LW * *",
     "*/0 * * * *",
+    "https://",
+    "https://a",
+    "HTTPS://a",
+    "http://a",
+    "https://A",
+    "https://user@a",
+    "https://a:123456",
+    "https://a?b",
+    "https://a/b c",
+    "https://a/../b",
+    "https://a//",
+    "https://a\n",
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t",
+    "-----BEGIN CERTIFICATE-----",
 ]  # fmt: skip
 ODD_VALUES = [
     *ODD_TEXTS,
@@ -186,7 +251,37 @@ ODD_VALUES = [
 ]
 odd_values = st.one_of(st.sampled_from(ODD_VALUES), st.text(max_size=8), st.integers())
 
+ACCESS = {"server": "https://a", "caBundle": CA, "audience": "east", "serviceAccountName": "kraut-worker"}
+WAYS = {
+    "kubeconfig": {"secretRef": {"name": "east"}, "key": "value", "context": "admin"},
+    "direct": ACCESS,
+    "exchange": {
+        **ACCESS,
+        "provider": {
+            "tokenEndpoint": "https://dex.example.com/token",
+            "caBundle": CA,
+            "grantType": "TokenExchange",
+            "subjectAudience": "https://dex.example.com",
+            "subjectTokenType": "IDToken",
+            "requestedTokenType": "IDToken",
+            "sendAudience": False,
+            "resource": "https://a",
+            "scopes": ["openid"],
+            "parameters": [{"name": "connector_id", "value": "east"}],
+        },
+        "clientAuthentication": {
+            "method": "PrivateKeyJWT",
+            "clientID": "east",
+            "secretRef": {"name": "dex"},
+            "keyID": "1",
+            "algorithm": "ES256",
+        },
+    },
+}
+"""Each is good alone: of a Cluster's access there is one."""
+
 FULL = {
+    **{f"Cluster by {way}": {"access": {way: spec}, "issuer": "https://a"} for way, spec in WAYS.items()},
     "Host": {
         "address": "198.18.0.1",
         "port": 22,
@@ -292,6 +387,12 @@ def test_hosts(admin, spec):
 
 
 @FUZZ
+@given(spec=disturbed(clusters))
+def test_clusters(admin, spec):
+    assert disagreement(admin, kind_named("Cluster"), spec) is None
+
+
+@FUZZ
 @given(spec=disturbed(policies))
 def test_upgrade_policies(admin, spec):
     assert disagreement(admin, kind_named("UpgradePolicy"), spec) is None
@@ -307,7 +408,7 @@ def replaced(spec, path, value):
 
 @pytest.mark.parametrize("name", sorted(FULL))
 def test_every_place_with_every_odd_value(admin, name):
-    kind = kind_named(name)
+    kind = kind_named(name.split()[0])
     assert disagreement(admin, kind, FULL[name]) is None
     differences = [
         disagreement(admin, kind, replaced(FULL[name], path, value))
@@ -330,12 +431,17 @@ def test_every_time_zone_of_this_machine(admin):
 
 def test_full_specs_name_every_field():
     """A field added to a kind is added here, or its odd values go untested."""
-    for name, spec in FULL.items():
-        root = next(item for item in all_definitions() if item["spec"]["names"]["kind"] == name)
+    for kind in all_kinds():
+        root = next(item for item in all_definitions() if item["spec"]["names"]["kind"] == kind.name)
         schema = root["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-        assert field_paths(schema) == {
-            tuple(part for part in path if isinstance(part, str)) for path in places(spec) if path
-        }, name
+        named = {
+            tuple(part for part in path if isinstance(part, str))
+            for name, spec in FULL.items()
+            if name.split()[0] == kind.name
+            for path in places(spec)
+            if path
+        }
+        assert field_paths(schema) == named, kind.name
 
 
 def field_paths(schema, path=()):

@@ -23,6 +23,17 @@ CONDITION = {
     "message": "The host is reached and trusted.",
 }
 STATUS = {
+    "Cluster": {
+        "observedGeneration": 1,
+        "lastHandledRequest": NOW,
+        "observedReferences": [{"kind": "Secret", "name": "east", "uid": "u-1", "version": "12"}],
+        "conditions": [CONDITION],
+        "reachable": True,
+        "version": "v1.37.2",
+        "issuer": "https://oidc.east.example.com",
+        "username": "kraut:home:system:serviceaccount:default:kraut",
+        "workflowID": "home/Cluster/default/east",
+    },
     "Host": {
         "observedGeneration": 1,
         "lastHandledRequest": NOW,
@@ -75,6 +86,7 @@ STATUS = {
     },
 }
 SPEC = {
+    "Cluster": {"access": {"kubeconfig": {"secretRef": {"name": "east"}}}},
     "Host": {"address": "198.18.0.1", "credentialsRef": {"name": "web"}, "hostKeys": [KEY]},
     "UpgradePolicy": {},
 }
