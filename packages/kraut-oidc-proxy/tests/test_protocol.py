@@ -14,6 +14,8 @@ from kraut_oidc_proxy.metrics import ProxyMetrics
 from kraut_oidc_proxy.testing import Connection
 
 PATIENCE_SECONDS = 3.0
+BODY = b"{}"
+PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 BEGINNINGS = {
     "nothing": b"",
@@ -24,12 +26,16 @@ BEGINNINGS = {
 
 
 @pytest.fixture
-async def port(monkeypatch):
-    monkeypatch.setattr(protocol, "REQUEST_SECONDS", PATIENCE_SECONDS)
+async def server():
     counter = ProxyMetrics(CollectorRegistry()).requests
     resource = Resource("https://a", "/", max_age_seconds=300, counter=counter, secure=False)
-    resource.serve(Document(b"{}", "application/json", '"a"'))
-    server = EmbeddedServer(App({b"/": resource}, counter, secure=False), http=protocol.BoundedProtocol)
+    resource.serve(Document(BODY, "application/json", '"a"'))
+    return EmbeddedServer(App({b"/": resource}, counter, secure=False), http=protocol.BoundedProtocol)
+
+
+@pytest.fixture
+async def port(server, monkeypatch):
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", PATIENCE_SECONDS)
     listener = Listener(server, host="127.0.0.1", port=0, purpose="the public port", settings="KRAUT_OIDC")
     await listener.start()
     yield listener.port
@@ -77,3 +83,65 @@ async def test_a_head_is_bounded_whatever_it_is_cut_into(port, size, status):
     async with Connection.open(port) as connection:
         many = b"".join(b"X-%d: a\r\n" % number for number in range(size // 11))
         assert (await connection.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + many + b"\r\n")).status == status
+
+
+ODD = {
+    "HEAD": b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "POST": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab",
+    "another path": b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a query": b"GET /?a HTTP/1.1\r\nHost: a\r\n\r\n",
+    "what it has": b'GET / HTTP/1.1\r\nIf-None-Match: "a"\r\n\r\n',
+    "a body": b"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab",
+    "the end": b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+    "an old version": b"GET / HTTP/1.0\r\n\r\n",
+}
+
+
+async def exchange(port, *pieces):
+    """All that comes back until the server closes, or until nothing is owed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+    async with asyncio.timeout(150):
+        found = await reader.read()
+    writer.close()
+    return found
+
+
+END = b"GET /end HTTP/1.1\r\nConnection: close\r\n\r\n"
+
+
+async def test_the_short_way_and_the_long_one_give_the_same_bytes(port):
+    long = await exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", END)
+    short = await exchange(port, PLAIN, END)
+    assert short == long
+    assert short.startswith(b"HTTP/1.1 200 OK\r\n")
+    cut = [PLAIN[at : at + 1] for at in range(len(PLAIN))]
+    assert await exchange(port, *cut, END) == short
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=list(ODD))
+async def test_answers_come_in_the_order_of_the_requests(port, odd):
+    ends = any(word in odd for word in (b"POST", b"close", b"HTTP/1.0"))
+    alone = await exchange(port, odd if ends else odd + END)
+    plain = (await exchange(port, PLAIN, END)).removesuffix(await exchange(port, END))
+    assert plain.endswith(BODY)
+    assert await exchange(port, PLAIN + PLAIN + odd + (b"" if ends else END)) == plain + plain + alone
+    if not ends:
+        assert await exchange(port, odd + PLAIN + END) == alone.removesuffix(await exchange(port, END)) + plain + (
+            await exchange(port, END)
+        )
+
+
+async def test_who_asks_and_does_not_read_is_not_read_any_more(server, port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
+    count = 60_000
+    [connection] = server.server_state.connections
+    writer.write(PLAIN * count + END)
+    async with asyncio.timeout(150):
+        while not (connection.flow.write_paused and connection.flow.read_paused):
+            await asyncio.sleep(0.01)
+        assert connection.transport.get_write_buffer_size() < 1 << 20
+        assert (await reader.read(-1)).count(b"HTTP/1.1 200 OK") == count
+    writer.close()

@@ -32,7 +32,9 @@ class Resource:
         self._labels = (issuer, route)
         self._extra = [*COMMON, HSTS] if secure else COMMON
         self._etag = b""
+        self._served = counter.labels(issuer, route, 200)
         self._good: Answer | None = None
+        self._whole: bytes | None = None
         self._unchanged: Answer | None = None
         self._unavailable = _error(
             503, "the keys are not known at the moment", [*self._extra, (b"retry-after", b"%d" % UNAVAILABLE_SECONDS)]
@@ -41,7 +43,7 @@ class Resource:
 
     def serve(self, document: Document | None) -> None:
         """Answer with ``document`` from now on, or with 503."""
-        self._good = self._unchanged = None
+        self._good = self._unchanged = self._whole = None
         if document is None:
             return
         self._etag = document.etag.encode()
@@ -52,7 +54,16 @@ class Resource:
         ]
         length = (b"content-length", b"%d" % len(document.body))
         self._unchanged = _answer(304, shared, b"")
-        self._good = _answer(200, [*shared, (b"content-type", document.media_type.encode()), length], document.body)
+        headers = [*shared, (b"content-type", document.media_type.encode()), length]
+        self._good = _answer(200, headers, document.body)
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self._whole = b"HTTP/1.1 200 OK\r\n%s\r\n%s" % (lines, document.body)
+
+    def ready(self) -> bytes | None:
+        """The whole answer to a plain GET of HTTP/1.1, counted; None when there is no document."""
+        if self._whole is not None:
+            self._served.inc()
+        return self._whole
 
     def answer(self, scope: Scope) -> Answer:
         """What to send for a request on this route."""
@@ -85,6 +96,11 @@ class App:
         self._routes = routes
         self._missed = counter.labels("", "", 404)
         self._absent = _error(404, "there is nothing here", [*COMMON, HSTS] if secure else COMMON)
+
+    def ready(self, target: bytes) -> bytes | None:
+        """What ``Resource.ready`` of the route has; None for a target that is none, or is written in another way."""
+        resource = self._routes.get(target)
+        return None if resource is None else resource.ready()
 
     async def __call__(self, scope: Scope, _receive: Any, send: Send) -> None:
         """Answer one request; its body is never read."""
