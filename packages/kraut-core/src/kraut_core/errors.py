@@ -87,9 +87,13 @@ class NotFoundError(PermanentError):
 
 
 class ForbiddenError(PermanentError):
-    """The Kubernetes API refused this identity, or what it wanted to write (HTTP 401, 403, 422)."""
+    """The Kubernetes API refused this identity, or what it wanted to write (HTTP 401, 403, 422); ``status`` is the HTTP status."""
 
     default_reason = "Forbidden"
+
+    def __init__(self, message: str, *, status: int = 0, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.status = status
 
 
 class UnsupportedHostError(PermanentError):

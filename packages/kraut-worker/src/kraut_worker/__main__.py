@@ -25,6 +25,7 @@ from kraut_core.contracts.reconcile import (
     workflow_queue,
 )
 from kraut_core.errors import KrautError
+from kraut_core.identity.issuers import parse_networks
 from kraut_core.kube.client import KubeClient
 from kraut_core.logs import configure_logs
 from kraut_core.metrics import new_registry
@@ -33,15 +34,18 @@ from kraut_core.settings import load_settings
 from kraut_core.temporal.connection import connect
 from kraut_core.temporal.wake import wake_workflow
 from kraut_worker.activities.assess import HostAssessor
+from kraut_worker.activities.clusters import ClusterActivitiesAtHome
 from kraut_worker.activities.hosts import HostActivitiesOnSite
 from kraut_worker.activities.kubernetes import KubernetesActivitiesAtHome
 from kraut_worker.activities.operate import HostOperator
+from kraut_worker.adapters.kube import Accesses, HttpsClusterProber
 from kraut_worker.adapters.ssh import SshConnector
 from kraut_worker.instruments import WorkerInstruments
 from kraut_worker.metrics import WorkerMetrics
 from kraut_worker.ports import HostConnector
 from kraut_worker.schedules import ensure_sweeps
 from kraut_worker.settings import WorkerProcessSettings
+from kraut_worker.workflows.cluster import ClusterWorkflow
 from kraut_worker.workflows.host import HostWorkflow
 from kraut_worker.workflows.sweep import SweepWorkflow
 
@@ -141,18 +145,19 @@ def make_workers(settings: WorkerProcessSettings, outside: Outside) -> list[Work
             Worker(
                 temporal,
                 task_queue=workflow_queue(home),
-                workflows=[HostWorkflow, SweepWorkflow],
+                workflows=[ClusterWorkflow, HostWorkflow, SweepWorkflow],
                 workflow_failure_exception_types=BEGUN_AFRESH,
                 graceful_shutdown_timeout=grace,
             )
         )
     if "kubernetes" in roles:
         at_home = KubernetesActivitiesAtHome(outside.kube, temporal, instance=outside.instance)
+        clusters = _on_clusters(settings, outside)
         workers.append(
             Worker(
                 temporal,
                 task_queue=kubernetes_queue(home),
-                activities=[at_home.report_unserved_site, at_home.sweep],
+                activities=[at_home.report_unserved_site, at_home.sweep, clusters.assess],
                 graceful_shutdown_timeout=grace,
             )
         )
@@ -170,6 +175,12 @@ def make_workers(settings: WorkerProcessSettings, outside: Outside) -> list[Work
             for queue, activity in ((ssh_queue, on_site.assess), (operations_queue, on_site.run_operation))
         ]
     return workers
+
+
+def _on_clusters(settings: WorkerProcessSettings, outside: Outside) -> ClusterActivitiesAtHome:
+    networks = parse_networks(name for name in settings.worker.provider_networks.split(",") if name)
+    prober = HttpsClusterProber(Accesses(outside.kube, networks=networks))
+    return ClusterActivitiesAtHome(outside.kube, prober, outside.metrics, instance=outside.instance)
 
 
 def _on_site(settings: WorkerProcessSettings, outside: Outside) -> HostActivitiesOnSite:

@@ -1,4 +1,4 @@
-"""What HostWorkflow and its activities say to each other.
+"""What the workflows and their activities say to each other.
 
 These models stand in workflow histories: fields are added with defaults, never renamed or removed, so that the histories
 of the last release replay. They carry no secret.
@@ -88,6 +88,40 @@ class OperationReport(ObservedModel):
 
     state: Literal["Ended", "Unknown", "Refused"]
     message: str = ""
+
+
+class ClusterName(ObservedModel):
+    """Which Cluster, of which home cluster."""
+
+    home: str
+    namespace: str
+    name: str
+
+
+class ClusterState(ObservedModel):
+    """What one run of ClusterWorkflow hands to the next (continue-as-new), as JSON in ``ReconcileInput.state``."""
+
+    attempt: int = 0
+    linger_seconds: float = 20.0
+
+
+class AssessClusterInput(ObservedModel):
+    """Ask for the next step of a cluster."""
+
+    cluster: ClusterName
+    attempt: int = 0
+    """How many assessments in a row found trouble."""
+
+
+class ClusterAssessment(ObservedModel):
+    """The next step of a cluster, decided from what is."""
+
+    outcome: Literal["Gone", "Wait", "Rest"]
+    recheck_seconds: float = 0.0
+    healing: bool = False
+    """Something is wrong; looks in a row that find so are counted."""
+    reason: str = ""
+    """Why, as a condition's reason; for people who read the history."""
 
 
 class SweepInput(ObservedModel):

@@ -30,10 +30,10 @@ class WorkerMetrics:
             ("controller",),
             buckets=RECONCILE_BUCKETS,
             registry=registry,
-        ).labels(CONTROLLER)
+        )
         self._active = Gauge(
             "controller_runtime_active_workers", "Assessments under way.", ("controller",), registry=registry
-        ).labels(CONTROLLER)
+        )
         self._attended = Gauge(
             "attended_operations", "Operations this process stays with.", namespace=NAMESPACE, registry=registry
         )
@@ -47,17 +47,17 @@ class WorkerMetrics:
         )
 
     @contextmanager
-    def assessment(self) -> Iterator[list[str]]:
-        """Count one assessment; the caller appends its outcome."""
+    def assessment(self, controller: str = CONTROLLER) -> Iterator[list[str]]:
+        """Count one assessment; the caller appends its outcome. ``controller``: the kind in lower case."""
         began = time.monotonic()
         outcome: list[str] = []
-        with self._active.track_inprogress():
+        with self._active.labels(controller).track_inprogress():
             try:
                 yield outcome
             finally:
                 result = outcome[0].lower() if outcome else "error"
-                self._reconciles.labels(CONTROLLER, result).inc()
-                self._seconds.observe(time.monotonic() - began)
+                self._reconciles.labels(controller, result).inc()
+                self._seconds.labels(controller).observe(time.monotonic() - began)
 
     @contextmanager
     def operation(self, type_: str) -> Iterator[list[str]]:

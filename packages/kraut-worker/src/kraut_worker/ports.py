@@ -1,8 +1,11 @@
 """What the worker needs of the outside world, as protocols; adapters implement them, ``kraut_worker.testing`` doubles them."""
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from kraut_core.api.v1alpha1.cluster import Access
 
 MAX_OUTPUT_BYTES = 1 << 20
 """Default bound of each output stream of a command, in bytes; what comes after it is dropped."""
@@ -105,5 +108,44 @@ class HostConnector(Protocol):
         """The key that the host shows, as an OpenSSH public-key line without a comment; nobody logs in.
 
         Raises UnreachableError, and for a jump host all that ``connect`` raises.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTarget:
+    """One cluster as it is reached. ``secret`` is the content of the Secret that ``access`` names, ``secret_version`` which it was."""
+
+    uid: str
+    generation: int
+    namespace: str
+    access: Access
+    secret_name: str = ""
+    secret_version: str = ""
+    secret: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSighting:
+    """An API server as it was seen: it answered, with a trusted certificate, and knew who asked.
+
+    ``unready`` says why it is not ready, empty when it is; ``issuer_hidden`` why its issuer is not known, empty when it is.
+    """
+
+    version: str
+    username: str
+    issuer: str
+    unready: str = ""
+    issuer_hidden: str = ""
+
+
+class ClusterProber(Protocol):
+    """Looks at clusters."""
+
+    async def probe(self, target: ClusterTarget) -> ClusterSighting:
+        """See who and what is there.
+
+        Raises UnreachableError (no answer), ApiServerError (an answer that is none), PermanentError with the reasons
+        CertificateUntrusted, Unauthorized, Forbidden and AudienceIsHome, SecretError, and what token sources raise.
         """
         ...

@@ -45,6 +45,11 @@ class WorkerSettings(SettingsGroup):
         le=86_400,
         description="Seconds between two looks at every host. Default 900; spread over the interval, so that hosts are not asked all at once.",
     )
+    provider_networks: str = Field(
+        default="",
+        pattern=r"^[0-9a-fA-F.:/,]*$",
+        description="Comma-separated networks in which a Cluster's token provider may be although they are refused otherwise: loopback, link-local, metadata services. Default none: a provider is never there.",
+    )
     shutdown_seconds: int = Field(
         default=10,
         ge=0,

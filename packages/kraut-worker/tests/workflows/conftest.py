@@ -24,14 +24,18 @@ from kraut_core.contracts.reconcile import (
     workflow_queue,
 )
 from kraut_worker.messages import (
+    AssessClusterInput,
     AssessInput,
     Assessment,
+    ClusterAssessment,
+    ClusterState,
     HostState,
     OperationReport,
     RunOperationInput,
     SweepInput,
     SweepReport,
 )
+from kraut_worker.workflows.cluster import ClusterWorkflow
 from kraut_worker.workflows.host import HostWorkflow
 from kraut_worker.workflows.sweep import SweepWorkflow
 
@@ -106,6 +110,24 @@ class HomeDouble(Changing):
         return SweepReport(woken=7)
 
 
+class ClustersDouble(Changing):
+    """The assessments of clusters, as SiteDouble for hosts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer: Callable[[AssessClusterInput], ClusterAssessment] = lambda _: ClusterAssessment(outcome="Rest")
+        self.asked: list[AssessClusterInput] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    @activity.defn(name="assess_cluster")
+    async def assess(self, question: AssessClusterInput) -> ClusterAssessment:
+        self.asked.append(question)
+        await self.change()
+        await self.may_answer.wait()
+        return self.answer(question)
+
+
 @dataclass
 class Stage:
     """One home cluster on the shared Temporal server: its workers, its doubles and the workflow of its one host."""
@@ -113,6 +135,7 @@ class Stage:
     client: Client
     home: str = field(default_factory=lambda: f"test-{uuid.uuid4()}")
     at_home: HomeDouble = field(default_factory=HomeDouble)
+    clusters: ClustersDouble = field(default_factory=ClustersDouble)
     sites: dict[str, SiteDouble] = field(default_factory=dict)
     running: dict[str, Worker] = field(default_factory=dict)
     runs: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -142,11 +165,11 @@ class Stage:
     def start_workflows(self, *, cached: int = 0) -> None:
         """Without a cache every workflow task replays the whole history: what is not deterministic shows at once."""
         queue = workflow_queue(self.home)
-        workflows = [HostWorkflow, SweepWorkflow]
+        workflows = [ClusterWorkflow, HostWorkflow, SweepWorkflow]
         self.start("workflows", Worker(self.client, task_queue=queue, workflows=workflows, max_cached_workflows=cached))
 
     def start_home(self) -> None:
-        activities = [self.at_home.report_unserved_site, self.at_home.sweep]
+        activities = [self.at_home.report_unserved_site, self.at_home.sweep, self.clusters.assess]
         self.start("home", Worker(self.client, task_queue=kubernetes_queue(self.home), activities=activities))
 
     def start_site(self, name: str = "default") -> SiteDouble:
@@ -175,6 +198,26 @@ class Stage:
             start_signal_args=[ReconcileRequest(uid=uid, generation=1, reason="Spec")],
         )
 
+    @property
+    def cluster_workflow(self) -> WorkflowHandle:
+        """The newest run."""
+        return self.client.get_workflow_handle(workflow_id(self.home, "Cluster", "lab", "east"))
+
+    async def wake_cluster(self, state: ClusterState | None = None) -> WorkflowHandle:
+        """As ``wake``, for a Cluster."""
+        start = ReconcileInput(home=self.home, namespace="lab", name="east")
+        if state is not None:
+            start = start.model_copy(update={"state": state.model_dump_json()})
+        return await self.client.start_workflow(
+            "ClusterWorkflow",
+            start,
+            id=workflow_id(self.home, "Cluster", "lab", "east"),
+            task_queue=workflow_queue(self.home),
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=RECONCILE_SIGNAL,
+            start_signal_args=[ReconcileRequest(uid="u-1", generation=1, reason="Spec")],
+        )
+
     async def histories(self) -> list:
         """The histories of all runs of all workflows of this home, oldest first."""
         found = self.client.list_workflows(f"WorkflowId STARTS_WITH '{self.home}/'")
@@ -192,7 +235,7 @@ async def temporal_client(temporal_server) -> Client:
 
 @pytest.fixture
 def replayer() -> Replayer:
-    return Replayer(workflows=[HostWorkflow, SweepWorkflow], data_converter=pydantic_data_converter)
+    return Replayer(workflows=[ClusterWorkflow, HostWorkflow, SweepWorkflow], data_converter=pydantic_data_converter)
 
 
 @pytest.fixture
@@ -212,6 +255,7 @@ async def stage(temporal_client, replayer, request) -> AsyncIterator[Stage]:
 
 
 async def _end(stage: Stage) -> None:
+    stage.clusters.may_answer.set()
     for double in stage.sites.values():
         double.may_answer.set()
         double.may_end.set()

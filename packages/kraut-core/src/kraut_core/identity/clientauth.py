@@ -6,7 +6,7 @@ RFC 6749 section 2.3.1, RFC 7523 section 2.2. authlib writes the requests; secre
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
@@ -37,6 +37,8 @@ class ClientAuthentication:
     client_id: str = ""
     secret_file: Path | None = None
     key_file: Path | None = None
+    secret: str = field(default="", repr=False)
+    """In place of either file: the client's secret or the PEM key itself, as read from a Secret."""
     key_id: str | None = None
     algorithm: str = "RS256"
     source: TokenSource | None = None
@@ -45,9 +47,9 @@ class ClientAuthentication:
     def __post_init__(self) -> None:
         """Raises InvalidSpecError when what the method needs is not there."""
         needs = {
-            "client_secret_basic": ("secret_file", self.secret_file),
-            "client_secret_post": ("secret_file", self.secret_file),
-            "private_key_jwt": ("key_file", self.key_file),
+            "client_secret_basic": ("secret_file", self.secret_file or self.secret),
+            "client_secret_post": ("secret_file", self.secret_file or self.secret),
+            "private_key_jwt": ("key_file", self.key_file or self.secret),
             "service_account": ("source", self.source),
         }
         name, value = needs.get(self.method, ("", True))
@@ -92,13 +94,13 @@ class ClientAuthentication:
             return jwk.import_key(pem, kind)
         except (JoseError, ValueError, TypeError):
             raise CredentialError(
-                f"{self.key_file} should hold a PEM private key for {self.algorithm}; it does not"
+                f"{self.key_file or 'the Secret'} should hold a PEM private key for {self.algorithm}; it does not"
             ) from None
 
     def _read_secret(self) -> str:
         file = self.key_file if self.method == "private_key_jwt" else self.secret_file
         if file is None:
-            return ""
+            return self.secret
         try:
             return file.read_text().strip()
         except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ from kraut_core.api.kinds import Kind, kind_named
 from kraut_core.api.meta import Resource
 from kraut_core.errors import InvalidSpecError
 from kraut_core.kube import paths
-from kraut_core.kube.config import find_access
+from kraut_core.kube.config import Access, find_access
 from kraut_core.kube.objects import ConfigMap, Secret, config_map_manifest, parse_config_map, parse_secret
 from kraut_core.kube.transport import APPLY_PATCH, MERGE_PATCH, Observe, Transport
 
@@ -39,14 +39,14 @@ class KubeClient:
         user_agent: str = "kraut",
         timeout_seconds: float = 30.0,
         observe: Observe | None = None,
+        access: Access | None = None,
     ) -> "AsyncIterator[KubeClient]":
-        """Open a client; ``kubeconfig`` and ``context`` as in kubectl, else the pod's service account.
+        """Open a client; ``kubeconfig`` and ``context`` as in kubectl, else the pod's service account; or by ``access``.
 
         Raises PermanentError (KubeconfigInvalid) when the configuration cannot be used; nothing is sent yet.
         """
-        transport = Transport(
-            find_access(kubeconfig, context), user_agent=user_agent, timeout_seconds=timeout_seconds, observe=observe
-        )
+        access = access or find_access(kubeconfig, context)
+        transport = Transport(access, user_agent=user_agent, timeout_seconds=timeout_seconds, observe=observe)
         await transport.open()
         try:
             yield KubeClient(transport)

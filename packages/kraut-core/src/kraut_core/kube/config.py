@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from kraut_core.errors import PermanentError
+from kraut_core.errors import KrautError, PermanentError
 from kraut_core.kube.library import loaders
 
 TOKEN_FILE_SECONDS = 60.0
@@ -68,6 +68,8 @@ class Access:
                     self._take(configuration)
                 finally:
                     _forget_files(kube_config, folder)
+        except KrautError:
+            raise
         except Exception as error:
             reason = str(error) or type(error).__name__
             raise PermanentError(

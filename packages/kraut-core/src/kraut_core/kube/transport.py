@@ -19,6 +19,9 @@ APPLY_PATCH = "application/apply-patch+yaml"
 MAX_MESSAGE_CHARACTERS = 512
 MAX_ERROR_BYTES = 65_536
 
+CERTIFICATE_UNTRUSTED = "CertificateUntrusted"
+"""Reason of an error: the server's certificate comes from an authority that is not trusted, or is for another name."""
+
 Observe = Callable[[str, int], None]
 """Called with the method and the HTTP status (0: no answer) of every request, for metrics."""
 
@@ -103,24 +106,27 @@ class Transport:
         async with self.stream(Request(method, path, deadlines, headers, params or {}, body)) as response:
             return await response.read()
 
-    async def read(self, path: str, *, max_bytes: int, server: str | None = None) -> bytes:
-        """GET a document of bounded size, from ``server`` instead of the configuration's if given.
+    async def read(
+        self, path: str, *, max_bytes: int, server: str | None = None, method: str = "GET", body: bytes | None = None
+    ) -> bytes:
+        """GET a document of bounded size, from ``server`` instead of the configuration's if given; or POST JSON for one.
 
         Raises as ``request``, and ApiServerError when the answer is compressed or larger than ``max_bytes``.
         """
         import aiohttp  # noqa: PLC0415
 
         deadlines = aiohttp.ClientTimeout(total=self._timeout_seconds)
-        request = Request("GET", path, deadlines, {"Accept": "*/*"}, server=server)
+        headers = {"Accept": "*/*"} | ({} if body is None else {"Content-Type": JSON})
+        request = Request(method, path, deadlines, headers, body=body, server=server)
         async with self.stream(request) as response:
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise ApiServerError(f"{request}: an answer that is not compressed was asked for, this one is")
-            body = bytearray()
+            answer = bytearray()
             async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > max_bytes:
+                answer += chunk
+                if len(answer) > max_bytes:
                     raise ApiServerError(f"{request}: an answer of {max_bytes} bytes at most is expected, found more")
-            return bytes(body)
+            return bytes(answer)
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator["aiohttp.ClientResponse"]:
@@ -167,8 +173,12 @@ class Transport:
 
 def no_answer(what: str, server: str, error: BaseException) -> ApiServerError:
     """The error for a request without an answer, or with half of one."""
+    import ssl  # noqa: PLC0415
+
     detail = str(error) or type(error).__name__
-    return ApiServerError(f"{what}: no answer from {server}: {detail}", status=0)
+    untrusted = isinstance(error, ssl.SSLCertVerificationError)
+    reason = CERTIFICATE_UNTRUSTED if untrusted else None
+    return ApiServerError(f"{what}: no answer from {server}: {detail}", status=0, reason=reason)
 
 
 def refusal(status: int, message: str, what: str) -> KrautError:
@@ -181,7 +191,7 @@ def refusal(status: int, message: str, what: str) -> KrautError:
     # 410 (a continue token or resourceVersion expired) heals by listing again.
     if status in (408, 410, 429) or status >= 500 or status < 400:
         return ApiServerError(text, status=status)
-    return ForbiddenError(text, reason="Forbidden" if status in (401, 403) else "Invalid")
+    return ForbiddenError(text, status=status, reason="Forbidden" if status in (401, 403) else "Invalid")
 
 
 async def _message(response: "aiohttp.ClientResponse") -> str:

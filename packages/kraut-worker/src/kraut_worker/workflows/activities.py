@@ -8,8 +8,10 @@ from typing import Protocol
 from temporalio import activity
 
 from kraut_worker.messages import (
+    AssessClusterInput,
     AssessInput,
     Assessment,
+    ClusterAssessment,
     OperationReport,
     RunOperationInput,
     SweepInput,
@@ -28,6 +30,15 @@ class HostActivities(Protocol):
     @activity.defn(name="run_operation")
     async def run_operation(self, task: RunOperationInput) -> OperationReport:
         """Start an operation or attach to it, and stay until its end is known."""
+        ...
+
+
+class ClusterActivities(Protocol):
+    """Activities on one cluster; they run on the home cluster's Kubernetes queue."""
+
+    @activity.defn(name="assess_cluster")
+    async def assess(self, question: AssessClusterInput) -> ClusterAssessment:
+        """Read the Cluster, look at what it describes, decide the next step, write the status."""
         ...
 
 

@@ -24,6 +24,11 @@ ASSESS = ActivityOptions(
 )
 """Connect, gather facts (fetching package lists may take minutes), decide, write status."""
 
+ASSESS_CLUSTER = ActivityOptions(
+    start_to_close_timeout=timedelta(minutes=3), heartbeat_timeout=timedelta(seconds=20), retry_policy=FOREVER
+)
+"""Get a token, ask four questions with ten seconds each, write status."""
+
 RUN_OPERATION = ActivityOptions(
     start_to_close_timeout=timedelta(hours=26), heartbeat_timeout=timedelta(seconds=30), retry_policy=FOREVER
 )

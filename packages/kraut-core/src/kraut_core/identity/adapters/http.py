@@ -39,7 +39,7 @@ class _ForbiddenAddressError(OSError):
 
 
 class SafeHttp:
-    """Requests to one party. ``networks`` are allowed although blocked by default; ``ca_file`` replaces the system's authorities.
+    """Requests to one party. ``networks`` are allowed although blocked by default; ``ca_file``, or ``ca`` (PEM), replaces the system's authorities.
 
     Every address is checked at the moment it is connected to, so that a name cannot resolve to another one in between.
     Cookies, proxies of the environment and ~/.netrc have no part in it. Use it inside ``async with``.
@@ -50,11 +50,13 @@ class SafeHttp:
         *,
         networks: tuple[Network, ...] = (),
         ca_file: Path | None = None,
+        ca: str = "",
         user_agent: str = "kraut",
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._networks = networks
         self._ca_file = ca_file
+        self._ca = ca
         self._user_agent = user_agent
         self._timeout = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
@@ -142,10 +144,10 @@ class SafeHttp:
         try:
             changed_at = self._ca_file.stat().st_mtime if self._ca_file else 0.0
             if self._trust is None or self._trust[0] != changed_at:
-                self._trust = changed_at, ssl.create_default_context(cafile=self._ca_file)
+                self._trust = changed_at, ssl.create_default_context(cafile=self._ca_file, cadata=self._ca or None)
         except (OSError, ssl.SSLError) as error:
             raise CredentialError(
-                f"{self._ca_file} should hold PEM certificates of authorities ({error.strerror or error}); mount or correct it"
+                f"{self._ca_file or 'caBundle'} should hold PEM certificates of authorities ({error.strerror or error}); mount or correct it"
             ) from None
         context = self._trust[1]
         # Python >= 3.13 refuses authorities without a key usage extension, which Go accepts.

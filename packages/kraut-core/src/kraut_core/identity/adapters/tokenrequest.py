@@ -4,7 +4,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/tok
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kraut_core.errors import ApiServerError
 from kraut_core.identity.sources import Token, TokenCache, check_token_value, digest
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kraut_core.kube.client import KubeClient
 
 EXPIRATION_SECONDS: Final = 3600
+MINIMUM_SECONDS: Final = 600
+"""The API server grants nothing shorter."""
 
 
 class TokenRequestSource:
@@ -42,13 +44,8 @@ class TokenRequestSource:
         return await self._cache.get(key, lambda: self._request(audience))
 
     async def _request(self, audience: str) -> Token:
-        path = f"/api/v1/namespaces/{self._namespace}/serviceaccounts/{self._name}/token"
-        body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"audiences": [audience], "expirationSeconds": self._seconds},
-        }
-        status = (await self._kube.post_raw(path, body)).get("status", {})
+        answer = await request_token(self._kube, self._namespace, self._name, [audience], self._seconds)
+        status = answer.get("status", {})
         try:
             expires_at = datetime.fromisoformat(status["expirationTimestamp"]).timestamp()
             return Token(check_token_value(status["token"]), expires_at)
@@ -56,3 +53,23 @@ class TokenRequestSource:
             raise ApiServerError(
                 "a TokenRequest should be answered with a token and its expiration, it was not"
             ) from None
+
+
+async def home_audiences(kube: "KubeClient", namespace: str, name: str) -> frozenset[str]:
+    """The audiences that the API server itself accepts: it puts them into a request that names none. Raises as ``token``.
+
+    A token for one of these acts in this cluster, and must never be sent to anybody else.
+    """
+    answer = await request_token(kube, namespace, name, [], MINIMUM_SECONDS)
+    return frozenset(str(audience) for audience in answer.get("spec", {}).get("audiences") or ())
+
+
+async def request_token(
+    kube: "KubeClient", namespace: str, name: str, audiences: list[str], seconds: int
+) -> dict[str, Any]:
+    """Send one TokenRequest; the answer holds the token."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    spec = {"audiences": audiences, "expirationSeconds": seconds}
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    answer: dict[str, Any] = await kube.post_raw(path, body)
+    return answer

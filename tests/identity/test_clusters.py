@@ -1,0 +1,231 @@
+"""A Cluster is looked at as the worker does it, with the worker's own rights: real API servers, real TLS, a real Dex."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from kraut_core.api.conditions import find
+from kraut_core.api.conformance import assert_conformance
+from kraut_core.api.v1alpha1.cluster import Cluster
+from kraut_core.identity.issuers import parse_networks
+from kraut_core.kube.client import KubeClient
+from kraut_lab.controlplane.kubeconfig import write_token_kubeconfig
+from kraut_worker.activities.clusters import ClusterActivitiesAtHome
+from kraut_worker.adapters.kube import Accesses, HttpsClusterProber
+from kraut_worker.messages import AssessClusterInput, ClusterName
+from kraut_worker.metrics import WorkerMetrics
+
+pytestmark = pytest.mark.integration
+
+WEST = "https://api.west.example.com"
+ACCOUNT = "kraut"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+
+def encoded(data):
+    return base64.b64encode(data).decode()
+
+
+def created(admin, path, body):
+    status, answer = admin.request("POST", path, body)
+    assert status == 201, answer
+    return answer
+
+
+class Desk:
+    """Clusters of one namespace, and the worker that looks at them."""
+
+    def __init__(self, admin, namespace, kube):
+        self.admin, self.namespace, self.kube = admin, namespace, kube
+        prober = HttpsClusterProber(Accesses(kube, networks=parse_networks(["127.0.0.0/8"])))
+        self.worker = ClusterActivitiesAtHome(kube, prober, WorkerMetrics(CollectorRegistry()), instance="test")
+        self.left = []
+
+    def secret(self, name, **data):
+        values = {key.replace("_", "-"): encoded(value) for key, value in data.items()}
+        created(
+            self.admin, f"/api/v1/namespaces/{self.namespace}/secrets", {"metadata": {"name": name}, "data": values}
+        )
+
+    def account(self, name=ACCOUNT, *, may_ask=True):
+        created(self.admin, f"/api/v1/namespaces/{self.namespace}/serviceaccounts", {"metadata": {"name": name}})
+        if not may_ask:
+            return
+        rules = [
+            {"apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": [name], "verbs": ["create"]}
+        ]
+        created(self.admin, f"{RBAC}/namespaces/{self.namespace}/roles", {"metadata": {"name": name}, "rules": rules})
+        binding = {
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": "kraut-worker", "namespace": "kraut-system"}],
+        }
+        created(self.admin, f"{RBAC}/namespaces/{self.namespace}/rolebindings", binding)
+
+    async def see(self, name, access, **spec):
+        """Write a Cluster, look at it once, and return its status and Ready."""
+        path = f"/apis/kraut.dev/v1alpha1/namespaces/{self.namespace}/clusters"
+        body = {"apiVersion": "kraut.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": name}}
+        created(self.admin, path, {**body, "spec": {"access": access, **spec}})
+        return await self.look(name)
+
+    async def look(self, name):
+        before = await self.kube.get(Cluster, self.namespace, name)
+        question = AssessClusterInput(cluster=ClusterName(home="home", namespace=self.namespace, name=name))
+        assessment = await self.worker.look(question, f"home/Cluster/{self.namespace}/{name}")
+        cluster = await self.kube.get(Cluster, self.namespace, name)
+        assert_conformance(cluster, before)
+        ready = find(cluster.status.conditions, "Ready")
+        self.left += [assessment.model_dump_json(), cluster.model_dump_json()]
+        return cluster.status, ready
+
+    async def until(self, name, reason):
+        """Roles and keys of issuers come into force a moment later."""
+        async with asyncio.timeout(150):
+            while True:
+                status, ready = await self.look(name)
+                if ready.reason == reason and (reason != "Reachable" or status.issuer):
+                    return status, ready
+                await asyncio.sleep(0.5)
+
+
+@pytest.fixture
+async def desk(site, admin, namespace, tmp_path):
+    token = site.server.token("kraut-system", "kraut-worker", site.issuer)
+    config = tmp_path / "worker.kubeconfig"
+    write_token_kubeconfig(
+        config, server=site.server.url, ca=site.cluster_ca, user="worker", token=token, namespace="kraut-system"
+    )
+    async with KubeClient.connect(str(config)) as kube:
+        with structlog.testing.capture_logs() as logs:
+            desk = Desk(admin, namespace, kube)
+            yield desk
+        _, events = admin.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
+        left = json.dumps([logs, events, desk.left], default=str)
+        assert "eyJ" not in left, "a token"
+        assert "PRIVATE KEY" not in left
+
+
+@pytest.fixture
+def direct(site, west):
+    ca = encoded(site.cluster_ca.read_bytes())
+    return {"server": west.url, "caBundle": ca, "audience": WEST, "serviceAccountName": ACCOUNT}
+
+
+@pytest.fixture
+def may_read_issuer(admin, namespace):
+    """What `kraut cluster connect` writes at the target."""
+    user = f"kraut:east:system:serviceaccount:{namespace}:{ACCOUNT}"
+    binding = {
+        "metadata": {"name": namespace},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "system:service-account-issuer-discovery",
+        },
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+    }
+    created(admin, f"{RBAC}/clusterrolebindings", binding)
+    yield user
+    admin.request("DELETE", f"{RBAC}/clusterrolebindings/{namespace}")
+
+
+async def test_a_cluster_that_trusts_the_issuer_directly(desk, direct, may_read_issuer, control_plane, admin):
+    desk.account()
+    await desk.see("west", {"direct": direct}, issuer=control_plane.url)
+    status, _ = await desk.until("west", "Reachable")
+    assert status.reachable is True
+    assert status.version == f"v{control_plane.version.removeprefix('v')}"
+    assert (status.issuer, status.username) == (control_plane.url, may_read_issuer)
+    again, _ = await desk.look("west")
+    assert again == status, "nothing changed, nothing is written"
+    _, events = admin.request("GET", f"/apis/events.k8s.io/v1/namespaces/{desk.namespace}/events")
+    assert {item["reason"] for item in events["items"]} >= {"Reachable"}
+
+
+async def test_a_cluster_that_trusts_dex(desk, site, direct, may_read_issuer):
+    desk.account()
+    desk.secret("dex", client_secret=site.dex.secret_file("west").read_bytes())
+    provider = {
+        "tokenEndpoint": site.dex.token_endpoint,
+        "caBundle": encoded(site.ca.read_bytes()),
+        "subjectAudience": site.dex.issuer,
+        "subjectTokenType": "IDToken",
+        "requestedTokenType": "IDToken",
+        "sendAudience": False,
+        "scopes": ["openid", "profile", "federated:id"],
+        "parameters": [{"name": "connector_id", "value": "east"}],
+    }
+    client = {"method": "ClientSecretBasic", "clientID": "west", "secretRef": {"name": "dex"}}
+    exchange = {**direct, "audience": "west", "provider": provider, "clientAuthentication": client}
+    await desk.see("west", {"exchange": exchange})
+    status, _ = await desk.until("west", "Reachable")
+    assert status.username == may_read_issuer
+    assert [(seen.kind, seen.name) for seen in status.observed_references] == [("Secret", "dex")]
+    assert site.dex.secret_file("west").read_text() not in "".join(desk.left)
+
+    desk.secret("wrong", client_secret=b"not-the-secret-of-west")
+    wrong = {**exchange, "clientAuthentication": {**client, "secretRef": {"name": "wrong"}}}
+    _, ready = await desk.see("wrong", {"exchange": wrong})
+    assert (ready.status, ready.reason) == ("False", "ExchangeClientRefused")
+    assert "not-the-secret" not in "".join(desk.left)
+
+
+async def test_a_cluster_by_kubeconfig_of_which_nothing_is_executed(desk, control_plane, tmp_path):
+    config = control_plane.kubeconfig().read_bytes()
+    desk.secret("admin", kubeconfig=config)
+    status, ready = await desk.see("admin", {"kubeconfig": {"secretRef": {"name": "admin"}}})
+    assert (ready.status, status.issuer) == ("True", control_plane.url), ready.message
+    ran = tmp_path / "ran"
+    users = [
+        {
+            "name": "u",
+            "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": [str(ran)]}},
+        }
+    ]
+    clusters = [{"name": "c", "cluster": {"server": control_plane.url}}]
+    contexts = [{"name": "x", "context": {"cluster": "c", "user": "u"}}]
+    document = {"current-context": "x", "contexts": contexts, "clusters": clusters, "users": users}
+    desk.secret("exec", kubeconfig=json.dumps(document).encode())
+    _, ready = await desk.see("exec", {"kubeconfig": {"secretRef": {"name": "exec"}}})
+    assert (ready.status, ready.reason) == ("False", "KubeconfigRefused")
+    assert not ran.exists()
+
+
+async def test_what_is_wrong_has_a_class_and_a_sentence_what_to_do(desk, site, direct, control_plane, authority):
+    desk.account()
+    desk.account("silent", may_ask=False)
+    other_ca = encoded(site.ca.read_bytes())
+    cases = {
+        "gone": ({**direct, "server": "https://127.0.0.1:1"}, "Unknown", "Unreachable", "goes on trying"),
+        "ca": ({**direct, "caBundle": other_ca}, "False", "CertificateUntrusted", "correct one of them"),
+        "north": ({**direct, "audience": "https://api.north"}, "False", "Unauthorized", "AuthenticationConfiguration"),
+        "home": ({**direct, "audience": site.issuer}, "False", "AudienceIsHome", "an audience of its own"),
+        "nobody": ({**direct, "serviceAccountName": "nobody"}, "False", "TokenRequestForbidden", "cluster connect"),
+        "silent": ({**direct, "serviceAccountName": "silent"}, "False", "TokenRequestForbidden", "cluster connect"),
+    }
+    for name, (access, status, reason, what_to_do) in cases.items():
+        await desk.see(name, {"direct": access})
+        # A token that nobody knows and a role that is not yet in force are refused alike, and in the end for what is wrong.
+        _, ready = await desk.until(name, reason)
+        assert (ready.status, ready.reason) == (status, reason), ready.message
+        assert what_to_do in ready.message
+    _, ready = await desk.see("secret", {"kubeconfig": {"secretRef": {"name": "absent"}}})
+    assert (ready.status, ready.reason) == ("False", "SecretNotFound")
+
+
+async def test_another_issuer_is_another_cluster(desk, direct, may_read_issuer):
+    desk.account()
+    await desk.see("west", {"direct": direct}, issuer="https://oidc.west.example.com")
+    _, ready = await desk.until("west", "IssuerMismatch")
+    assert ready.status == "False"
+    assert "spec.access" in ready.message
+
+
+async def test_a_cluster_that_is_gone_is_not_looked_at(desk):
+    question = AssessClusterInput(cluster=ClusterName(home="home", namespace=desk.namespace, name="gone"))
+    assert (await desk.worker.look(question, "w")).outcome == "Gone"
