@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import quote, quote_plus
 
 from kraut_core.errors import InvalidSpecError, KrautError
 from kraut_core.identity.compact import audiences, expiry
@@ -155,7 +156,9 @@ def _refusal(where: str, status: int, body: bytes, secrets: tuple[str, ...]) -> 
         document = {}
     if isinstance(document.get("error"), str) and _CODE.fullmatch(document["error"]):
         code = document["error"]
-        description = redact_text(str(document.get("error_description", "")), known=secrets)
+        # A provider that repeats the request repeats it as it was sent: form-encoded.
+        known = (form for secret in secrets for form in (secret, quote_plus(secret), quote(secret, safe="")))
+        description = redact_text(str(document.get("error_description", "")), known=known)
         description = "".join(character for character in description if character.isprintable())
     text = f"{where} refused the exchange with {status} {code}: {description[:MAX_DESCRIPTION_CHARACTERS]}".rstrip(": ")
     return ExchangeRefusedError(text, code=code, reason=REASONS.get(code))

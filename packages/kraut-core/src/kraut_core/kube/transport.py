@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kraut_core.errors import ApiServerError, ConflictError, ForbiddenError, KrautError, NotFoundError
 from kraut_core.kube.config import Access
+from kraut_core.redaction import redact_text
 
 if TYPE_CHECKING:
     import aiohttp
@@ -211,4 +212,5 @@ def status_message(body: bytes) -> str:
         return ""
     if not isinstance(decoded, dict) or decoded.get("kind") != "Status":
         return ""
-    return str(decoded.get("message", ""))[:MAX_MESSAGE_CHARACTERS]
+    # What stands before an API server may repeat the request, identity and all.
+    return redact_text(str(decoded.get("message", "")))[:MAX_MESSAGE_CHARACTERS]
