@@ -1,0 +1,124 @@
+"""Entry point of ``kraut-credential``."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from kraut_cli.credential.cache import TokenFiles
+from kraut_cli.credential.exec_credential import VARIABLE, answer, told_audience
+from kraut_cli.credential.wanted import TYPES, Wanted, source_of
+from kraut_cli.failures import one_sentence
+from kraut_core.identity.sources import Token
+
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
+METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt", "service_account")
+
+
+def _account(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    namespace, slash, name = value.partition("/")
+    if not (namespace and slash and name):
+        raise click.BadParameter(f"expected NAMESPACE/NAME, found {value!r}")
+    return namespace, name
+
+
+def _parameters(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    pairs = tuple(value.partition("=") for value in values)
+    if flawed := [name for name, equals, _ in pairs if not (name and equals)]:
+        raise click.BadParameter(f"expected NAME=VALUE, found {flawed[0]!r}")
+    return tuple((name, value) for name, _, value in pairs)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--audience", help="Whom the token is for; default: `audience` that the kubeconfig's cluster tells.")
+@click.option("--token-file", type=FILE, help="A projected service account token, read every time.")
+@click.option(
+    "--service-account", metavar="NAMESPACE/NAME", callback=_account, help="Ask for a token of this account instead."
+)
+@click.option("--kubeconfig", type=FILE, help="With --service-account: the cluster where the account lives.")
+@click.option("--context", help="Context of that kubeconfig.")
+@click.option("--token-endpoint", help="Exchange the token at this provider (RFC 8693, RFC 7523).")
+@click.option("--subject-audience", help="Audience of the token that the provider is shown.")
+@click.option("--grant", type=click.Choice(["token-exchange", "jwt-bearer"]), default="token-exchange")
+@click.option("--subject-token-type", type=click.Choice(list(TYPES)), default="jwt", help="Dex wants id_token.")
+@click.option("--requested-token-type", type=click.Choice(list(TYPES)), help="Dex wants id_token.")
+@click.option("--send-audience/--no-send-audience", default=True, help="Dex: the audience follows from the client.")
+@click.option("--resource", help="RFC 8693's resource.")
+@click.option("--scope", multiple=True, help="May be given again.")
+@click.option(
+    "--parameter", metavar="NAME=VALUE", multiple=True, callback=_parameters, help="Such as connector_id=east."
+)
+@click.option(
+    "--client-authentication", type=click.Choice(METHODS), default="none", help="How the client shows itself."
+)
+@click.option("--client-id", default="", help="The client's id.")
+@click.option("--client-secret-file", type=FILE, help="For client_secret_basic and client_secret_post.")
+@click.option("--client-key-file", type=FILE, help="PEM, for private_key_jwt.")
+@click.option("--client-key-id", help="For private_key_jwt, if needed.")
+@click.option("--ca-file", type=FILE, help="PEM authorities of the provider; default: the system's.")
+@click.option(
+    "--allow-network",
+    metavar="CIDR",
+    multiple=True,
+    help="Where the provider may be although it is refused by default: loopback, link-local.",
+)
+@click.option(
+    "--cache-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep tokens here between calls, mode 0600; default: keep none.",
+)
+@click.version_option(package_name="kraut-cli", prog_name="kraut-credential")
+def credential(*, cache_dir: Path | None, **options: Any) -> None:
+    """Print a token of a service account for another cluster, as kubectl's credential plugins do (ExecCredential v1).
+
+    \b
+    users:
+    - name: west
+      user:
+        exec:
+          apiVersion: client.authentication.k8s.io/v1
+          interactiveMode: Never
+          command: kraut-credential
+          args: [--audience=https://api.west.example.com, --token-file=/var/run/secrets/west/token]
+    """
+    with one_sentence():
+        audience = options.pop("audience") or told_audience(os.environ.get(VARIABLE))
+        if not audience:
+            raise click.UsageError(
+                "name the --audience: the one that the other cluster's AuthenticationConfiguration wants"
+            )
+        if (options["token_file"] is None) == (options["service_account"] is None):
+            raise click.UsageError("give either --token-file or --service-account: whose token it is")
+        if options["service_account"] is not None and options["kubeconfig"] is None:
+            raise click.UsageError("--service-account needs --kubeconfig: where the account lives")
+        token = asyncio.run(find_token(Wanted(audience=audience, **options), cache_dir))
+        click.echo(answer(token, time.time()))
+
+
+async def find_token(wanted: Wanted, cache_dir: Path | None) -> Token:
+    """The token, from the files of an earlier call if they are asked for."""
+    files = TokenFiles(cache_dir) if cache_dir is not None else None
+    found = files.read(wanted.key(), time.time()) if files is not None else None
+    if found is not None:
+        return found
+    async with source_of(wanted) as source:
+        token = await source.token(wanted.audience)
+    if files is not None:
+        files.write(wanted.key(), token)
+    return token
+
+
+def main() -> None:
+    """Run the command line in ``sys.argv`` and exit with its code."""
+    credential(prog_name="kraut-credential")
+
+
+if __name__ == "__main__":
+    main()

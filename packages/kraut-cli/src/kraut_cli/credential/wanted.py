@@ -1,0 +1,109 @@
+"""What ``kraut-credential`` was asked for, and the token source that gives it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from kraut_core.errors import InvalidSpecError
+from kraut_core.identity.clientauth import ClientAuthentication, Method
+from kraut_core.identity.exchange import ACCESS_TOKEN, ID_TOKEN, JWT, Exchange
+from kraut_core.identity.issuers import parse_networks
+from kraut_core.identity.sources import FileTokenSource, TokenSource, digest
+
+TYPES = {"jwt": JWT, "id_token": ID_TOKEN, "access_token": ACCESS_TOKEN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The options of ``kraut-credential``; see their help."""
+
+    audience: str
+    token_file: Path | None = None
+    service_account: tuple[str, str] | None = None
+    kubeconfig: Path | None = None
+    context: str | None = None
+    token_endpoint: str | None = None
+    subject_audience: str | None = None
+    grant: str = "token-exchange"
+    subject_token_type: str = "jwt"  # noqa: S105 - the name of a type
+    requested_token_type: str | None = None
+    send_audience: bool = True
+    resource: str | None = None
+    scope: tuple[str, ...] = ()
+    parameter: tuple[tuple[str, str], ...] = ()
+    client_authentication: Method = "none"
+    client_id: str = ""
+    client_secret_file: Path | None = None
+    client_key_file: Path | None = None
+    client_key_id: str | None = None
+    ca_file: Path | None = None
+    allow_network: tuple[str, ...] = field(default=())
+
+    def key(self) -> str:
+        """What a cached token is found by: everything that was asked for, and no token."""
+        return digest(*(repr(getattr(self, name)) for name in self.__slots__))
+
+    def exchange(self) -> Exchange | None:
+        """The exchange, when one is asked for. Raises InvalidSpecError."""
+        if self.token_endpoint is None:
+            return None
+        if self.subject_audience is None:
+            raise InvalidSpecError("--token-endpoint needs --subject-audience: whom the service account's token is for")
+        requested = self.requested_token_type
+        return Exchange(
+            token_endpoint=self.token_endpoint,
+            subject_audience=self.subject_audience,
+            grant="jwt-bearer" if self.grant == "jwt-bearer" else "token-exchange",
+            subject_token_type=TYPES[self.subject_token_type],
+            requested_token_type=TYPES[requested] if requested else None,
+            send_audience=self.send_audience,
+            resource=self.resource,
+            scope=self.scope,
+            extra=dict(self.parameter),
+        )
+
+
+@asynccontextmanager
+async def source_of(wanted: Wanted) -> AsyncIterator[TokenSource]:
+    """The token source for as long as the block lasts. Raises InvalidSpecError, PermanentError (kubeconfig)."""
+    async with AsyncExitStack() as stack:
+        subject = await _subject(wanted, stack)
+        exchange = wanted.exchange()
+        if exchange is None:
+            yield subject
+            return
+        from kraut_core.identity.adapters.exchange import ExchangeTokenSource  # noqa: PLC0415 - aiohttp costs 0.2 s
+        from kraut_core.identity.adapters.http import SafeHttp  # noqa: PLC0415
+
+        client = ClientAuthentication(
+            method=wanted.client_authentication,
+            client_id=wanted.client_id,
+            secret_file=wanted.client_secret_file,
+            key_file=wanted.client_key_file,
+            key_id=wanted.client_key_id,
+            source=subject if wanted.client_authentication == "service_account" else None,
+            audience=wanted.subject_audience if wanted.client_authentication == "service_account" else None,
+        )
+        http = await stack.enter_async_context(
+            SafeHttp(networks=parse_networks(wanted.allow_network), ca_file=wanted.ca_file, user_agent=_agent())
+        )
+        yield ExchangeTokenSource(exchange, subject, client, http)
+
+
+async def _subject(wanted: Wanted, stack: AsyncExitStack) -> TokenSource:
+    if wanted.token_file is not None:
+        return FileTokenSource(wanted.token_file)
+    from kraut_core.identity.adapters.tokenrequest import TokenRequestSource  # noqa: PLC0415
+    from kraut_core.kube.client import KubeClient  # noqa: PLC0415
+
+    if wanted.service_account is None or wanted.kubeconfig is None:
+        raise InvalidSpecError("--service-account needs --kubeconfig: where the account lives")
+    namespace, name = wanted.service_account
+    connected = KubeClient.connect(str(wanted.kubeconfig), wanted.context, user_agent=_agent())
+    return TokenRequestSource(await stack.enter_async_context(connected), namespace, name)
+
+
+def _agent() -> str:
+    return f"kraut-credential/{version('kraut-cli')}"
