@@ -8,7 +8,7 @@ from typing import Literal
 from bench.sample import Samples
 from bench.stage import Stage
 
-NAMES = ("sync", "sync-50k", "restart", "burst", "latency", "facts", "updates", "failover", "idle")
+NAMES = ("sync", "sync-50k", "restart", "burst", "latency", "facts", "updates", "failover", "idle", "jwks", "exchange")
 """In the order in which they are run."""
 
 

@@ -16,7 +16,7 @@ never gate: no test asserts a time. Values are medians over interleaved rounds (
 all contenders and the servers share the cores of one machine, so that ratios mean more than seconds.
 """
 
-UNITS = {"s": "s", "ms": "ms", "mib": "MiB", "percent": "%"}
+UNITS = {"s": "s", "ms": "ms", "mib": "MiB", "percent": "%", "rpm": "/min"}
 RATE = "per_s"
 FINDINGS = "findings.toml"
 
@@ -83,7 +83,7 @@ def _value(samples: Sequence[Sample], metric: str) -> str:
 
 
 def _show(value: float, metric: str) -> str:
-    unit = "/s" if metric == RATE else UNITS.get(metric.rpartition("_")[2], "")
+    unit = "/s" if metric.endswith(RATE) else UNITS.get(metric.rpartition("_")[2], "")
     return f"{_number(value)} {unit}".strip()
 
 
@@ -92,4 +92,6 @@ def _number(value: float) -> str:
 
 
 def _name(metric: str) -> str:
-    return "rate" if metric == RATE else metric.rpartition("_")[0].replace("_", " ") or metric
+    if metric.endswith(RATE):
+        return f"{metric.removesuffix(RATE).replace('_', ' ')}rate"
+    return metric.rpartition("_")[0].replace("_", " ") or metric

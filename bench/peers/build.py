@@ -17,7 +17,7 @@ GO = FOLDER / "go"
 @cache
 def go_program(name: str) -> str:
     """The path of a program of bench/peers/go/cmd, built when it is not up to date."""
-    target = _folder() / "go"
+    target = cache_folder() / "go"
     target.mkdir(parents=True, exist_ok=True)
     _run(["go", "build", "-trimpath", "-o", f"{target}/", "./cmd/..."], cwd=GO)
     return str(target / name)
@@ -28,7 +28,7 @@ def tool_environment(tool: str) -> Path:
     """The folder of programs of an environment with exactly what bench/peers/ssh/TOOL.txt pins."""
     lock = FOLDER / "ssh" / f"{tool}.txt"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    target = _folder() / f"{tool}-{digest}"
+    target = cache_folder() / f"{tool}-{digest}"
     if not (target / "ready").exists():
         uv = os.environ.get("UV") or shutil.which("uv") or "uv"
         _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(target)], cwd=FOLDER)
@@ -38,7 +38,8 @@ def tool_environment(tool: str) -> Path:
     return target / "bin"
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """Where peers are built and installed: ``~/.cache/kraut/bench``."""
     return load_lab_settings().cache_dir / "bench"
 
 
