@@ -1,0 +1,225 @@
+"""``kraut oidc check`` and ``forget-keys`` with real API servers: what is right, what is wrong, forged tokens, a removed key."""
+
+import asyncio
+import json
+import os
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from kraut_cli.oidc.forgeries import key_id, sign
+from kraut_core.identity.authentication import Issuer, build_configuration, trust_cluster
+from kraut_core.kube.testing import point_kubeconfig
+from kraut_lab.pki import create_signing_key
+from kraut_lab.ports import choose_ports
+from kraut_lab.sites.kubeconfig import write_contexts
+
+WEST = "https://api.west.example.com"
+SUBJECT = "system:serviceaccount:kraut-system:kraut-worker"
+PATIENCE_SECONDS = 150
+
+
+@pytest.fixture
+def kubeconfig(site, west, control_plane, tmp_path):
+    """Contexts east, west, and stranger: an API server that trusts nobody."""
+    at_west = point_kubeconfig(control_plane.kubeconfig(), west.url, tmp_path / "west.kubeconfig")
+    contexts = {"east": site.kubeconfig, "west": at_west, "stranger": control_plane.kubeconfig()}
+    write_contexts(tmp_path / "kubeconfig", contexts)
+    return tmp_path / "kubeconfig"
+
+
+@pytest.fixture
+def kraut(kubeconfig):
+    """``await kraut(...)``: exit code, findings (None without any), all output."""
+
+    async def run(*arguments):
+        argv = [sys.executable, "-m", "kraut_cli", "oidc", *map(str, arguments)]
+        env = {"KUBECONFIG": str(kubeconfig), "PATH": os.environ["PATH"]}
+        done = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True, env=env, timeout=300)
+        findings = json.loads(done.stdout)["findings"] if done.stdout.startswith("{") else None
+        assert "eyJ" not in done.stdout + done.stderr, "no token is shown"
+        return done.returncode, findings, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture
+def check(kraut, site):
+    """``await check(...)``: of an issuer that is reached as the lab's are."""
+
+    async def run(*arguments):
+        trust = ("--ca-file", site.ca, "--allow-network", "127.0.0.0/8")
+        return await kraut("check", *trust, "-o", "json", *arguments)
+
+    return run
+
+
+def level(findings, check):
+    return {finding["level"] for finding in findings if finding["check"] == check}
+
+
+async def until_trusted(check, *arguments):
+    """An API server looks for the keys of its issuers in the background after its start."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            code, findings, said = await check(*arguments)
+            if findings is None or level(findings, "target") != {"problem"}:
+                return code, findings, said
+
+
+@pytest.mark.integration
+async def test_all_is_well_and_every_forged_token_is_refused(check, site, control_plane):
+    live = ("--context", "east", "--service-account", "kraut-system/kraut-worker", "--audience", WEST)
+    dex = ("--token-endpoint", site.dex.token_endpoint, "--client-id", "west", "--connector", "east")
+    everything = (*live, "--target", "west", *dex, "--client-secret-file", site.dex.secret_file("west"))
+    code, findings, said = await until_trusted(check, *everything)
+    assert code == 0, said
+    assert {finding["level"] for finding in findings} == {"ok"}, findings
+    assert {"issuer", "keys", "token", "provider", "target"} <= {finding["check"] for finding in findings}
+
+    own_key = control_plane.folder / "pki" / "service-account.key"
+    removed, _ = create_signing_key(control_plane.folder / "pki", "never-published")
+    drill = ("--negative", "--signing-key", own_key, "--removed-key", removed)
+    code, findings, said = await check(*live, "--target", "west", *drill)
+    assert code == 0, said
+    forged = [finding for finding in findings if finding["check"].startswith("forged")]
+    assert len(forged) == 13
+    assert {finding["message"] for finding in forged} == {"west refuses it"}
+
+
+@pytest.mark.integration
+async def test_what_is_wrong_is_said_with_what_to_do(check, kraut, site):
+    live = ("--context", "east", "--service-account", "kraut-system/kraut-worker")
+    [closed] = choose_ports(1)
+    for arguments, name in (
+        ((f"https://localhost:{closed}",), "reachable"),
+        ((f"{site.issuer}/", *live), "issuer"),
+        ((*live, "--target", "stranger", "--audience", WEST), "target"),
+        (
+            (*live, "--token-endpoint", site.dex.token_endpoint, "--client-id", "west", "--connector", "north"),
+            "provider",
+        ),
+    ):
+        code, findings, said = await check(*arguments)
+        assert code == 3, said
+        found = next(finding for finding in findings if finding["level"] == "problem")
+        assert found["check"] == name
+        assert found["advice"]
+    code, _, said = await kraut("check", site.issuer, "--allow-network", "127.0.0.0/8", "-o", "json")
+    assert code == 3
+    assert "certificate is not trusted" in said
+    code, _, said = await kraut("check", site.issuer, "--ca-file", site.ca, "-o", "json")
+    assert code == 3
+    assert "--allow-network" in said
+    assert (await kraut("check", site.issuer, "--negative"))[0] == 2
+
+
+class Publisher:
+    """An issuer whose keys the test adds and removes: two documents over TLS, nothing else."""
+
+    def __init__(self, pair):
+        self.keys = []
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = json.dumps(publisher.documents()[self.path]).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Cache-Control", "public, max-age=10")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pair.certificate, pair.key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.issuer = f"https://localhost:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def documents(self):
+        discovery = {
+            "issuer": self.issuer,
+            "jwks_uri": f"{self.issuer}/jwks",
+            "id_token_signing_alg_values_supported": ["RS256"],
+        }
+        return {"/.well-known/openid-configuration": discovery, "/jwks": {"keys": self.keys}}
+
+    def stop(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def publisher(authority):
+    found = Publisher(authority.issue("publisher", "publisher", hosts=("localhost",)))
+    yield found
+    found.stop()
+
+
+def public_jwk(public):
+    from joserfc import jwk  # noqa: PLC0415
+
+    return dict(jwk.import_key(public.read_text(), "RSA").as_dict(private=False))
+
+
+@pytest.mark.sweep
+async def test_a_removed_key_is_found_trusted_and_forgotten_at_once(check, kraut, site, publisher, tmp_path):
+    """Statement 3: kube-apiserver trusts a removed key until its AuthenticationConfiguration changes, if only in a comment."""
+    pairs = [create_signing_key(tmp_path, name) for name in ("old", "new")]
+    old, new = (load_pem_private_key(private.read_bytes(), None) for private, _ in pairs)
+    assert load_pem_public_key(pairs[0][1].read_bytes()).public_numbers() == old.public_key().public_numbers()
+    jwks = [
+        {**public_jwk(public), "kid": key_id(key), "alg": "RS256", "use": "sig"}
+        for key, (_, public) in zip((old, new), pairs, strict=True)
+    ]
+    publisher.keys = jwks
+    config = site.folder / "authentication.yaml"
+    entry = trust_cluster(Issuer(url=publisher.issuer, audience=WEST, ca=site.ca.read_text()), "rotating")
+    config.write_text(yaml.safe_dump(build_configuration([entry], existing=yaml.safe_load(config.read_text()))))
+
+    def token_file(key, name):
+        now = int(time.time())
+        claims = {"iss": publisher.issuer, "sub": SUBJECT, "aud": [WEST], "iat": now, "nbf": now, "exp": now + 3600}
+        file = tmp_path / name
+        file.write_text(sign(key, {"kid": key_id(key), "typ": "JWT"}, claims))
+        return file
+
+    token = token_file(new, "new.token")
+    at_west = (publisher.issuer, "--target", "west", "--token-file")
+    for file in (token, token_file(old, "old.token")):
+        code, findings, said = await until_trusted(check, *at_west, file)
+        assert code == 0, said
+
+    publisher.keys = jwks[1:]
+    drill = (*at_west, token, "--negative", "--removed-key", pairs[0][0])
+    code, findings, said = await check(*drill)
+    assert code == 1, "removed, and still trusted (kubernetes/kubernetes#142100)"
+    assert level(findings, "forged: a removed key") == {"problem"}
+    assert "forget-keys" in said
+
+    before = yaml.safe_load(config.read_text())
+    # What else made it look for keys is over: only the change of the file can make it forget.
+    publisher.keys = jwks
+    code, _, said = await until_trusted(check, *at_west, token_file(old, "again.token"))
+    assert code == 0, said
+    publisher.keys = jwks[1:]
+    code, _, said = await kraut("forget-keys", config, "--wait", "--context", "west", "--timeout", "3m")
+    assert code == 0, said
+    assert yaml.safe_load(config.read_text()) == before
+    code, findings, said = await until_trusted(check, *drill)
+    assert code == 0, said
+    assert level(findings, "forged: a removed key") == {"ok"}
