@@ -31,7 +31,7 @@ REPORTS = Path(__file__).resolve().parents[3] / "docs" / "reports"
 NAMES = ("rss_kib", "blocks", "descriptors", "tasks", "queue", "ledger")
 GROWTH_ALLOWED = {"rss_kib": 0.05, "blocks": 0.05}
 MORE_ALLOWED = {"descriptors": 6, "tasks": 6}
-ANSWER_SECONDS = 240.0
+ANSWER_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Outcome:
     dispatches: int
     answers: int
     cuts: int
+    unanswered: list[str]
     seconds: float
 
 
@@ -69,7 +70,7 @@ async def run(
     plane: "ControlPlane",
     folder: Path,
 ) -> Outcome:
-    """Run the plan; fails when a Host stays unanswered."""
+    """Run the plan, end all trouble, and wait until everything is answered, or in vain."""
     crowd = Crowd(kube, home, plan.objects, seed=1)
     await crowd.create()
     samples = folder / "samples"
@@ -89,8 +90,7 @@ async def run(
         await asyncio.gather(*troubles, return_exceptions=True)
         await asyncio.to_thread(plane.start)
         cutter.heal()
-        await everything_answered(crowd)
-        await ledger_is_empty(samples)
+        unanswered = await left_unanswered(crowd, samples)
         dispatches = int(await process.metric("kraut_dispatches_total"))
         return Outcome(
             samples=read(samples),
@@ -99,6 +99,7 @@ async def run(
             dispatches=dispatches,
             answers=answers.given,
             cuts=cutter.cuts,
+            unanswered=unanswered,
             seconds=time.monotonic() - began,
         )
 
@@ -153,27 +154,22 @@ async def kill_at_times(plan: Plan, process: OperatorProcess, plane: "ControlPla
         await asyncio.to_thread(plane.start)
 
 
-async def everything_answered(crowd: Crowd) -> None:
-    """I1: wait until every Host's status answers what the Host is now."""
-    left: list[str] = []
+async def left_unanswered(crowd: Crowd, samples: Path) -> list[str]:
+    """I1: wait until every Host's status answers what the Host is now and the operator has seen it; names of those left."""
     deadline = time.monotonic() + ANSWER_SECONDS
-    while left := await crowd.unanswered():
-        assert time.monotonic() < deadline, f"{len(left)} Hosts are not answered: {left[:10]}"
+    while (left := await crowd.unanswered()) or read(samples)[-1]["ledger"]:
+        if time.monotonic() > deadline:
+            return left or [f"{read(samples)[-1]['ledger']:.0f} of the ledger"]
         await asyncio.sleep(1)
-
-
-async def ledger_is_empty(samples: Path) -> None:
-    """The operator has seen all answers."""
-    async with asyncio.timeout(ANSWER_SECONDS):
-        while read(samples)[-1]["ledger"]:
-            await asyncio.sleep(1)
+    return []
 
 
 def read(samples: Path) -> list[Sample]:
     return [json.loads(line) for line in samples.read_text().splitlines() if line.endswith("}")]
 
 
-def assert_nothing_grew(outcome: Outcome) -> None:
+def assert_all_is_well(outcome: Outcome) -> None:
+    assert outcome.unanswered == []
     for name, share in GROWTH_ALLOWED.items():
         early, late = early_and_late(outcome.samples, name)
         assert late <= early * (1 + share), f"{name} grew from {early:.0f} to {late:.0f}"
@@ -196,6 +192,7 @@ async def test_a_sample_of_a_day_grows_nothing_and_forgets_nobody(
     outcome = await run(
         plan, kube=kube, temporal=temporal, home=home, settings=settings, plane=control_plane, folder=tmp_path
     )
+    assert outcome.unanswered == []
     assert outcome.changes >= 10
     assert outcome.answers >= outcome.changes / 2
     assert outcome.cuts >= 2
@@ -219,7 +216,7 @@ async def test_24_hours_in_one(
         plan, kube=kube, temporal=temporal, home=home, settings=settings, plane=control_plane, folder=tmp_path
     )
     write_report(plan, outcome)
-    assert_nothing_grew(outcome)
+    assert_all_is_well(outcome)
 
 
 def write_report(plan: Plan, outcome: Outcome) -> None:
@@ -237,6 +234,7 @@ def write_report(plan: Plan, outcome: Outcome) -> None:
         "statuses written": outcome.answers,
         "watches cut (reset, in mid event, silence)": outcome.cuts,
         "deaths of the API server": plan.deaths,
+        "Hosts not answered in the end": len(outcome.unanswered),
         "minutes": f"{outcome.seconds / 60:.0f}",
     }
     lines = [
@@ -244,7 +242,6 @@ def write_report(plan: Plan, outcome: Outcome) -> None:
         "",
         "Written by `make soak`; not edited by hand. A real operator, kube-apiserver and Temporal; resyncs at about a hundred times",
         "their pace while people change specs, annotate, delete and create again, and edit Secrets that twenty Hosts share.",
-        "Every Host was answered in the end, and the operator had no question left open (ledger 0).",
         "",
         "| | |",
         "|---|--:|",
