@@ -3,9 +3,13 @@
 import asyncio
 import base64
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import structlog
+import yaml
 from prometheus_client import CollectorRegistry
 
 from kraut_core.api.conditions import find
@@ -13,6 +17,7 @@ from kraut_core.api.conformance import assert_conformance
 from kraut_core.api.v1alpha1.cluster import Cluster
 from kraut_core.identity.issuers import parse_networks
 from kraut_core.kube.client import KubeClient
+from kraut_lab.controlplane.anotherserver import AnotherApiServer
 from kraut_lab.controlplane.kubeconfig import write_token_kubeconfig
 from kraut_worker.activities.clusters import ClusterActivitiesAtHome
 from kraut_worker.adapters.kube import Accesses, HttpsClusterProber
@@ -22,6 +27,7 @@ from kraut_worker.metrics import WorkerMetrics
 pytestmark = pytest.mark.integration
 
 WEST = "https://api.west.example.com"
+NORTH = "https://api.north.example.com"
 ACCOUNT = "kraut"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -229,3 +235,76 @@ async def test_another_issuer_is_another_cluster(desk, direct, may_read_issuer):
 async def test_a_cluster_that_is_gone_is_not_looked_at(desk):
     question = AssessClusterInput(cluster=ClusterName(home="home", namespace=desk.namespace, name="gone"))
     assert (await desk.worker.look(question, "w")).outcome == "Gone"
+
+
+class Connect:
+    """`kraut cluster connect` from east, as a person runs it."""
+
+    def __init__(self, site, namespace, server, target, folder):
+        issuer_ca = f"--issuer-ca={site.ca}"
+        self.argv = [sys.executable, "-m", "kraut_cli", "cluster", "connect", "north", "--home-name=east"]
+        self.argv += [f"--audience={NORTH}", f"--target-kubeconfig={target}", f"--server={server.url}", issuer_ca]
+        self.argv += [f"--kubeconfig={site.kubeconfig}", "-n", namespace]
+        self.environment = {**os.environ, "HOME": str(folder), "NO_COLOR": "1"}
+
+    def __call__(self, *words, code=0):
+        done = subprocess.run(
+            [*self.argv, *words], capture_output=True, text=True, check=False, timeout=120, env=self.environment
+        )
+        assert done.returncode == code, done.stderr
+        return done
+
+
+async def test_connect_writes_what_both_sides_need(desk, site, control_plane, admin, tmp_path):
+    """Nothing by --export and --dry-run, everything once, and what it wrote works."""
+    north = AnotherApiServer(control_plane, "north")
+    connect = Connect(site, desk.namespace, north, control_plane.kubeconfig(), tmp_path)
+    cluster = f"/apis/kraut.dev/v1alpha1/namespaces/{desk.namespace}/clusters/north"
+    file = tmp_path / "authentication.yaml"
+
+    exported = list(yaml.safe_load_all(connect("--export").stdout))
+    assert [document["kind"] for document in exported] == [
+        *("ServiceAccount", "Role", "RoleBinding", "Cluster"),
+        *("ClusterRoleBinding", "AuthenticationConfiguration"),
+    ]
+    tried = connect("--dry-run", f"--authentication-config={file}", "--cluster-role=view")
+    assert "created (dry run)" in tried.stderr
+    assert not file.exists()
+    assert admin.request("GET", cluster)[0] == 404
+
+    try:
+        printed = connect("--cluster-role=view")
+        assert yaml.safe_load(printed.stdout) == exported[-1]
+        connect("--cluster-role=view", f"--authentication-config={file}")
+        again = connect("--cluster-role=view", f"--authentication-config={file}").stderr
+        assert {line.rsplit(" ", 1)[1] for line in again.splitlines()} == {"unchanged"}
+        assert yaml.safe_load(file.read_text()) == exported[-1]
+        north.start(more={"authentication-config": str(file)})
+        status, ready = await desk.until("north", "Reachable")
+        assert status.username == f"kraut:east:system:serviceaccount:{desk.namespace}:kraut"
+        assert status.issuer == control_plane.url, ready.message
+        assert may_ask_for_token(admin, desk.namespace, "kraut")
+        assert not may_ask_for_token(admin, desk.namespace, "default")
+    finally:
+        north.kill()
+        for role in ("view", "system-service-account-issuer-discovery"):
+            admin.request("DELETE", f"{RBAC}/clusterrolebindings/kraut-east-{desk.namespace}-kraut-{role}")
+
+
+def may_ask_for_token(admin, namespace, account):
+    attributes = {
+        "namespace": namespace,
+        "verb": "create",
+        "name": account,
+        "resource": "serviceaccounts",
+        "subresource": "token",
+    }
+    spec = {"user": "system:serviceaccount:kraut-system:kraut-worker", "resourceAttributes": attributes}
+    review = {"kind": "SubjectAccessReview", "spec": spec}
+    return created(admin, "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
+
+
+def test_connect_refuses_two_clusters_with_one_issuer(desk, site, west, tmp_path):
+    connect = Connect(site, desk.namespace, west, site.kubeconfig, tmp_path)
+    assert "an issuer of its own" in connect("--export", code=1).stderr
+    assert "leave out --dry-run" in connect("--export", "--dry-run", code=2).stderr

@@ -8,6 +8,7 @@ from kraut_cli.loading import Lazy, LazyGroup
 from kraut_cli.options import common_options
 
 COMMANDS: Final = {
+    "cluster": Lazy("kraut_cli.clusters.group:cluster", "Reach other clusters."),
     "completion": Lazy("kraut_cli.completion:completion", "Print the completion script of a shell."),
     "events": Lazy("kraut_cli.events:events", "Show what happened to kraut's resources, newest last."),
     "get": Lazy("kraut_cli.get:get", "Show kraut's resources."),

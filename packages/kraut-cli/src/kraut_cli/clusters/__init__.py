@@ -1,0 +1,1 @@
+"""``kraut cluster``: clusters that kraut reaches."""

@@ -1,0 +1,144 @@
+"""The steps of ``kraut cluster connect``: read both sides, refuse what cannot work, then write."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kraut_cli.clusters.applying import apply_all, read_issuer
+from kraut_cli.clusters.files import read_yaml, server_in, write_when_changed
+from kraut_cli.clusters.manifests import Manifest, Wish, home_manifests, path_of, target_manifests
+from kraut_cli.formats.dump import name_of
+from kraut_cli.session import Session
+from kraut_core.errors import InvalidSpecError
+from kraut_core.identity.authentication import Issuer, build_configuration, trust_cluster, trust_provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of the command; see their help."""
+
+    name: str
+    namespace: str
+    audience: str
+    home_name: str
+    target_kubeconfig: Path | None
+    target_context: str | None
+    server: str | None
+    ca_file: Path | None
+    service_account: str
+    cluster_role: tuple[str, ...]
+    issuer: str | None
+    issuer_ca: Path | None
+    discovery_url: str | None
+    provider: Path | None
+    provider_issuer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is to be on this side, on the other side, and in the other API server's file."""
+
+    home: list[Manifest]
+    target: list[Manifest]
+    configuration: dict[str, Any]
+
+    @property
+    def cluster_path(self) -> str:
+        """The Cluster on this cluster's API server."""
+        return path_of(self.home[-1])
+
+
+class Connecting:
+    """One connection from the cluster of ``session`` to another one."""
+
+    def __init__(self, session: Session, options: Options) -> None:
+        self.session = session
+        self._options = options
+        kubeconfig = options.target_kubeconfig
+        self._target = Session(str(kubeconfig), options.target_context) if kubeconfig is not None else None
+
+    def plan(self, *, existing: Path | None) -> Planned:
+        """Read both sides and compute everything; nothing is written. Raises InvalidSpecError, click.UsageError."""
+        options = self._options
+        issuer = options.issuer or self.session.run(read_issuer)
+        if issuer is None:
+            raise click.UsageError("this cluster's issuer may not be read: name it with --issuer")
+        found = self._target.run(read_issuer) if self._target is not None else None
+        if found == issuer:
+            raise InvalidSpecError(
+                f"both clusters have the issuer {issuer}, so neither can trust the other: give each an issuer of its own (--service-account-issuer)"
+            )
+        wish = self._wish(found)
+        document = read_yaml(existing, "an AuthenticationConfiguration") if existing and existing.exists() else None
+        configuration = build_configuration([self._entry(issuer)], existing=document)
+        return Planned(home_manifests(wish), target_manifests(wish), configuration)
+
+    def _wish(self, target_issuer: str | None) -> Wish:
+        options = self._options
+        server, ca = options.server, options.ca_file.read_text() if options.ca_file else ""
+        if options.target_kubeconfig is not None:
+            known = server_in(options.target_kubeconfig, options.target_context)
+            server, ca = server or known[0], ca or known[1]
+        if not server:
+            raise click.UsageError("name the --server, or give --target-kubeconfig")
+        if (options.provider is None) != (options.provider_issuer is None):
+            raise click.UsageError("--provider and --provider-issuer belong together")
+        exchange = read_yaml(options.provider, "`provider` and `clientAuthentication`") if options.provider else {}
+        return Wish(
+            name=options.name,
+            namespace=options.namespace,
+            home=options.home_name,
+            account=options.service_account,
+            server=server.rstrip("/"),
+            ca=ca,
+            audience=options.audience,
+            issuer=target_issuer,
+            cluster_roles=options.cluster_role,
+            provider=exchange.get("provider") if options.provider else None,
+            client_authentication=exchange.get("clientAuthentication") or {},
+        )
+
+    def _entry(self, issuer: str) -> dict[str, Any]:
+        options = self._options
+        trusted = Issuer(
+            url=options.provider_issuer or issuer,
+            audience=options.audience,
+            ca=options.issuer_ca.read_text() if options.issuer_ca else "",
+            discovery_url=options.discovery_url,
+        )
+        if options.provider_issuer is not None:
+            return trust_provider(trusted, [options.home_name])
+        return trust_cluster(trusted, options.home_name)
+
+    def check(self, plan: Planned) -> Iterator[str]:
+        """Ask both API servers (dryRun=All); a line for each object. Raises what they refuse."""
+        yield from self._apply(plan, dry_run=True)
+
+    def write(self, plan: Planned) -> Iterator[str]:
+        """Everything is checked first, then written: the other side, then this one, the Cluster last."""
+        list(self._apply(plan, dry_run=True))
+        yield from self._apply(plan, dry_run=False)
+
+    def _apply(self, plan: Planned, *, dry_run: bool) -> Iterator[str]:
+        said = " (dry run)" if dry_run else ""
+        target = self._target
+        if target is not None:
+            done = target.run(lambda client: apply_all(client, plan.target, dry_run=dry_run))
+            for manifest, what in zip(plan.target, done, strict=True):
+                yield f"other cluster: {name_of(manifest)} {what}{said}"
+        else:
+            for manifest in plan.target:
+                yield f"other cluster: {name_of(manifest)} is not written without --target-kubeconfig; --export prints it"
+        done = self.session.run(lambda client: apply_all(client, plan.home, dry_run=dry_run))
+        for manifest, what in zip(plan.home, done, strict=True):
+            yield f"{name_of(manifest)} {what}{said}"
+
+    def write_configuration(self, plan: Planned, path: Path, *, dry_run: bool) -> str:
+        """Put the document into the file; says what was done."""
+        if dry_run:
+            same = path.exists() and read_yaml(path, "an AuthenticationConfiguration") == plan.configuration
+            return f"{path} {'unchanged' if same else 'would be written'} (dry run)"
+        return f"{path} {'written' if write_when_changed(path, plan.configuration) else 'unchanged'}"
