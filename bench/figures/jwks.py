@@ -116,6 +116,8 @@ FIGURE = Figure(
         Aim(KRAUT, "keep_alive_per_s", 0.6, GO, ">="),
         Aim(KRAUT, "tls_keep_alive_per_s", 0.6, GO, ">="),
         Aim(KRAUT, "keep_alive_p99_ms", 2.0, GO),
+        Aim(KRAUT, "tls_keep_alive_p99_ms", 2.0, GO),
+        Aim(KRAUT, "fresh_tls_p99_ms", 2.0, GO),
         Aim(KRAUT, "paced_p99_ms", 2.0, GO),
         Aim(KRAUT, "fresh_tls_paced_p99_ms", 2.0, GO),
         Aim(KRAUT, "peak_mib", 80.0),
