@@ -1,4 +1,4 @@
-"""Real-time priority (sched(7)) for parts that need little of a core, so that what else runs on the machine does not make them wait."""
+"""Real-time priority (sched(7)) for a second or two, so that what else runs on the machine does not make a server and its load wait."""
 
 import contextlib
 import os
