@@ -96,7 +96,8 @@ async def _wait(session: Session, text: str, limit: timedelta) -> None:
         except TimeoutError:
             raise NotReadyError(
                 f"the API server at {kube.server} should take the file, it still has another one; "
-                "is this the node that the kubeconfig leads to? look for `authentication config` in its log"
+                "is this the node that the kubeconfig leads to, and does every issuer in the file answer? "
+                "one that does not blocks the change: look for `failed to update authentication config` in its log"
             ) from None
 
 
