@@ -11,18 +11,24 @@ import pytest
 import structlog
 import yaml
 from prometheus_client import CollectorRegistry
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
 
 from kraut_core.api.conditions import find
 from kraut_core.api.conformance import assert_conformance
 from kraut_core.api.v1alpha1.cluster import Cluster
+from kraut_core.contracts.reconcile import ReconcileRequest, kubernetes_queue, workflow_id, workflow_queue
 from kraut_core.identity.issuers import parse_networks
 from kraut_core.kube.client import KubeClient
+from kraut_core.temporal.wake import wake_workflow
 from kraut_lab.controlplane.anotherserver import AnotherApiServer
 from kraut_lab.controlplane.kubeconfig import write_token_kubeconfig
 from kraut_worker.activities.clusters import ClusterActivitiesAtHome
 from kraut_worker.adapters.kube import Accesses, HttpsClusterProber
 from kraut_worker.messages import AssessClusterInput, ClusterName
 from kraut_worker.metrics import WorkerMetrics
+from kraut_worker.workflows.cluster import ClusterWorkflow
 
 pytestmark = pytest.mark.integration
 
@@ -153,9 +159,8 @@ async def test_a_cluster_that_trusts_the_issuer_directly(desk, direct, may_read_
     assert {item["reason"] for item in events["items"]} >= {"Reachable"}
 
 
-async def test_a_cluster_that_trusts_dex(desk, site, direct, may_read_issuer):
-    desk.account()
-    desk.secret("dex", client_secret=site.dex.secret_file("west").read_bytes())
+def exchange_at(site, direct):
+    """The same cluster through Dex."""
     provider = {
         "tokenEndpoint": site.dex.token_endpoint,
         "caBundle": encoded(site.ca.read_bytes()),
@@ -167,7 +172,13 @@ async def test_a_cluster_that_trusts_dex(desk, site, direct, may_read_issuer):
         "parameters": [{"name": "connector_id", "value": "east"}],
     }
     client = {"method": "ClientSecretBasic", "clientID": "west", "secretRef": {"name": "dex"}}
-    exchange = {**direct, "audience": "west", "provider": provider, "clientAuthentication": client}
+    return {**direct, "audience": "west", "provider": provider, "clientAuthentication": client}
+
+
+async def test_a_cluster_that_trusts_dex(desk, site, direct, may_read_issuer):
+    desk.account()
+    desk.secret("dex", client_secret=site.dex.secret_file("west").read_bytes())
+    exchange = exchange_at(site, direct)
     await desk.see("west", {"exchange": exchange})
     status, _ = await desk.until("west", "Reachable")
     assert status.username == may_read_issuer
@@ -175,7 +186,10 @@ async def test_a_cluster_that_trusts_dex(desk, site, direct, may_read_issuer):
     assert site.dex.secret_file("west").read_text() not in "".join(desk.left)
 
     desk.secret("wrong", client_secret=b"not-the-secret-of-west")
-    wrong = {**exchange, "clientAuthentication": {**client, "secretRef": {"name": "wrong"}}}
+    wrong = {
+        **exchange,
+        "clientAuthentication": {**exchange["clientAuthentication"], "secretRef": {"name": "wrong"}},
+    }
     _, ready = await desk.see("wrong", {"exchange": wrong})
     assert (ready.status, ready.reason) == ("False", "ExchangeClientRefused")
     assert "not-the-secret" not in "".join(desk.left)
@@ -235,6 +249,41 @@ async def test_another_issuer_is_another_cluster(desk, direct, may_read_issuer):
 async def test_a_cluster_that_is_gone_is_not_looked_at(desk):
     question = AssessClusterInput(cluster=ClusterName(home="home", namespace=desk.namespace, name="gone"))
     assert (await desk.worker.look(question, "w")).outcome == "Gone"
+
+
+async def test_its_workflow_leaves_no_token_in_history(desk, site, direct, may_read_issuer, temporal_server):
+    """Real Temporal: signal-with-start, look, write, and every byte of the run's history searched."""
+    client = await Client.connect(temporal_server.address, data_converter=pydantic_data_converter)
+    home = f"identity-{desk.namespace}"
+    secret = site.dex.secret_file("west").read_bytes()
+    desk.account()
+    desk.secret("dex", client_secret=secret)
+    spec = {"access": {"exchange": exchange_at(site, direct)}}
+    path = f"/apis/kraut.dev/v1alpha1/namespaces/{desk.namespace}/clusters"
+    body = {"apiVersion": "kraut.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "west"}, "spec": spec}
+    uid = created(desk.admin, path, body)["metadata"]["uid"]
+    request = ReconcileRequest(uid=uid, generation=1, reason="Spec")
+    where = {"home": home, "kind": "Cluster", "namespace": desk.namespace, "name": "west"}
+    async with (
+        Worker(client, task_queue=workflow_queue(home), workflows=[ClusterWorkflow]),
+        Worker(client, task_queue=kubernetes_queue(home), activities=[desk.worker.assess]),
+    ):
+        await wake_workflow(client, **where, request=request)
+        async with asyncio.timeout(150):
+            while True:
+                status = (await desk.kube.get(Cluster, desk.namespace, "west")).status
+                ready = find(status.conditions, "Ready") if status else None
+                if ready is not None and ready.reason == "Reachable":
+                    break
+                await asyncio.sleep(0.2)
+    handle = client.get_workflow_handle(workflow_id(**where))
+    assert status.workflow_id == handle.id
+    history = await handle.fetch_history()
+    kept = b"".join(event.SerializeToString() for event in history.events)
+    assert b"assess_cluster" in kept
+    assert b"eyJ" not in kept, "a token"
+    assert secret not in kept
+    await handle.terminate()
 
 
 class Connect:

@@ -38,3 +38,6 @@ TOKEN_REQUEST_FORBIDDEN = "TokenRequestForbidden"  # noqa: S105 - the name of a 
 
 SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
 """serviceAccountName names a ServiceAccount that does not exist."""
+
+TOKEN_REQUEST_FAILED = "TokenRequestFailed"  # noqa: S105
+"""The home cluster's API server gave no token this time."""

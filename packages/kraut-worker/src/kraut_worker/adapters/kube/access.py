@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 from kraut_core.api.v1alpha1.cluster import ClientAuthentication as ClientSpec
 from kraut_core.api.v1alpha1.cluster import ExchangeAccess, ServerAccess
-from kraut_core.errors import ForbiddenError, InvalidSpecError, NotFoundError, PermanentError, SecretError
+from kraut_core.errors import (
+    ApiServerError,
+    ForbiddenError,
+    InvalidSpecError,
+    NotFoundError,
+    PermanentError,
+    SecretError,
+    TransientError,
+)
 from kraut_core.identity.adapters.exchange import ExchangeTokenSource
 from kraut_core.identity.adapters.http import SafeHttp
 from kraut_core.identity.adapters.tokenrequest import TokenRequestSource, home_audiences
@@ -126,6 +134,10 @@ class _Subject:
                 f"of this name) ({error.message})"
             )
             raise PermanentError(message, reason=verdicts.TOKEN_REQUEST_FORBIDDEN) from None
+        except ApiServerError as error:
+            # Not the other cluster's fault: it was not even asked.
+            message = f"the home cluster gave no token of {account}; kraut goes on trying ({error.message})"
+            raise TransientError(message, reason=verdicts.TOKEN_REQUEST_FAILED) from None
 
     async def _check(self, audience: str) -> None:
         if self._is_home or audience in self._checked:
