@@ -79,7 +79,9 @@ async def test_rotation_as_a_relying_kube_apiserver_sees_it(site, west, accepts,
     await outlive_caches()
     assert await accepts(old), "cached keys are tried before their age is looked at (kubernetes/kubernetes#142100)"
     config = site.folder / "authentication.yaml"
-    config.write_text(config.read_text().replace("an hour at most", "one hour at most"))
+    before = config.read_text()
+    config.write_text(before.replace("3600 s at most", "an hour at most"))
+    assert config.read_text() != before
     await until(lambda: accepts(old), wanted=False)
     await until(lambda: accepts(new))
 
