@@ -14,7 +14,10 @@ COMMANDS: Final = {
     "get": Lazy("kraut_cli.get:get", "Show kraut's resources."),
     "host": Lazy("kraut_cli.hosts.group:host", "Put hosts under management, and test them."),
     "logs": Lazy("kraut_cli.logs:logs", "Show the output of operations that failed."),
-    "oidc": Lazy("kraut_cli.oidc.group:oidc", "Check issuers that other clusters trust."),
+    "oidc": Lazy(
+        "kraut_cli.oidc.group:oidc",
+        "Identity across clusters: check issuers, and make relying clusters forget removed keys.",
+    ),
     "version": Lazy("kraut_cli.version:version", "Show the versions of kraut's packages."),
 }
 
