@@ -12,7 +12,7 @@ from kraut_lab.names import check_sites
 from kraut_lab.processes import MARKER, find_marked, kill_all, spawn
 from kraut_lab.record import LabRecord, read_record, write_record
 from kraut_lab.sites.kubeconfig import join
-from kraut_lab.sites.trust import authentication_configuration, direct, through_dex
+from kraut_lab.sites.trust import authentication_configuration, direct, through_dex, through_keycloak
 
 
 def test_names_resolve_inside_and_the_machine_keeps_its_own_file(tmp_path):
@@ -73,10 +73,11 @@ def test_nobody_becomes_somebody_of_the_system():
         [
             direct("east", issuer="https://e", audience="https://api.west", ca="PEM"),
             through_dex(["east"], issuer="https://d", audience="west", ca="PEM"),
+            through_keycloak(["east"], issuer="https://k", audience="west", ca="PEM"),
         ]
     )
     assert document["kind"] == "AuthenticationConfiguration"
     for entry in document["jwt"]:
         assert len(entry["issuer"]["audiences"]) == 1
-        assert [rule["message"] for rule in entry["userValidationRules"]] == ["reserved", "reserved"]
+        assert len([rule for rule in entry["userValidationRules"] if "'system:'" in rule["expression"]]) == 2
         assert entry["claimMappings"]["username"]["expression"].startswith("'kraut:")

@@ -87,6 +87,8 @@ class Lab:
             self.folder,
             record.sites,
             dex=record.dex,
+            keycloak=record.keycloak,
+            settings=self.settings,
             minor=record.kubernetes,
             binaries=binaries,
             progress=self._progress,

@@ -48,6 +48,8 @@ def _sites(federation: Federation) -> Iterator[PartStatus]:
         yield _part(proxy.daemon, site.issuer, ready=proxy.is_ready(), prefix=f"{site.name}/")
     if federation.dex:
         yield _part(federation.dex.daemon, federation.dex.issuer, ready=federation.dex.is_ready())
+    if keycloak := federation.keycloak:
+        yield _part(keycloak.daemon, keycloak.issuer, ready=keycloak.is_ready())
 
 
 def _control_plane(plane: ControlPlane, prefix: str = "") -> Iterator[PartStatus]:

@@ -6,17 +6,21 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kraut_lab.assets import Binaries
 from kraut_lab.dex import Connector, Dex
 from kraut_lab.errors import LabError
 from kraut_lab.hostnames import HostNames, full_name
+from kraut_lab.keycloak import Account, Keycloak
 from kraut_lab.pki import CertificateAuthority
 from kraut_lab.progress import Progress, silent
+from kraut_lab.settings import LabSettings
 from kraut_lab.sites import trust
 from kraut_lab.sites.kubeconfig import write_contexts
 from kraut_lab.sites.site import Site, issuer_name
+
+WORKER: Final = "system:serviceaccount:kraut-system:kraut-worker"
 
 
 class Federation:
@@ -28,11 +32,13 @@ class Federation:
         names: Sequence[str],
         *,
         dex: bool = False,
+        keycloak: bool = False,
+        settings: LabSettings | None = None,
         minor: str | None = None,
         binaries: Binaries | None = None,
         progress: Progress = silent,
     ) -> None:
-        """Args: folder: the lab's. names: of the sites. dex: whether Dex stands between them."""
+        """Args: folder: the lab's. names: of the sites. dex, keycloak: whether it stands between them."""
         self.folder = folder
         self.host_names = HostNames(folder, [*(issuer_name(name) for name in names), "dex", "keycloak"])
         self.sites = tuple(
@@ -47,6 +53,8 @@ class Federation:
             for index, name in enumerate(names)
         )
         self._has_dex = dex
+        self._has_keycloak = keycloak
+        self._settings = settings
         self._binaries = binaries
         self._progress = progress
 
@@ -82,6 +90,21 @@ class Federation:
             progress=self._progress,
         )
 
+    @cached_property
+    def keycloak(self) -> Keycloak | None:
+        """Keycloak, which knows kraut-worker of every site; the optional scopes are named as the sites."""
+        if not self._has_keycloak:
+            return None
+        return Keycloak(
+            self.folder,
+            self._authority,
+            accounts=[Account(site.name, site.issuer, WORKER) for site in self.sites],
+            audiences=[site.name for site in self.sites],
+            wrap=self.host_names.wrap,
+            settings=self._settings,
+            progress=self._progress,
+        )
+
     def site(self, name: str) -> Site:
         """The site of a name. Raises LabError when there is none."""
         for site in self.sites:
@@ -109,6 +132,8 @@ class Federation:
         # It reads every connector's discovery document when it starts.
         if self.dex:
             self.dex.start()
+        if self.keycloak:
+            self.keycloak.start()
 
     def environment(self) -> dict[str, str]:
         """Variables for a shell: each site's own kubeconfig, and the authority that signed the issuers' certificates."""
@@ -117,7 +142,12 @@ class Federation:
 
     def describe(self) -> dict[str, Any]:
         """What a program needs to use the sites, as JSON."""
-        providers = {"dex": {"issuer": self.dex.issuer, "tokenEndpoint": self.dex.token_endpoint}} if self.dex else {}
+        known = {"dex": self.dex, "keycloak": self.keycloak}
+        providers = {
+            name: {"issuer": provider.issuer, "tokenEndpoint": provider.token_endpoint}
+            for name, provider in known.items()
+            if provider
+        }
         return {
             "sites": [
                 {
@@ -147,3 +177,6 @@ class Federation:
         if self.dex and others:
             names = [site.name for site in others]
             yield trust.through_dex(names, issuer=self.dex.issuer, audience=target.name, ca=ca)
+        if self.keycloak and others:
+            names = [site.name for site in others]
+            yield trust.through_keycloak(names, issuer=self.keycloak.issuer, audience=target.name, ca=ca)
