@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
+from kraut_lab.components import Component
 from kraut_lab.controlplane import ControlPlane
 from kraut_lab.lab import Lab, in_parallel
 from kraut_lab.owner import abandoned, claim
@@ -18,6 +19,8 @@ from kraut_lab.watchdog import Watchdog
 _INSTALL_PYTHON = (
     "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3 python3-apt >/dev/null"
 )
+
+_A_DAY = "86400"
 
 
 @dataclass(slots=True)
@@ -58,6 +61,19 @@ class Stage:
         lab = Lab(self.folder.name).up(hosts=self.sizes.hosts, components=False, debian_updates=True)
         in_parallel([partial(host.exec, _INSTALL_PYTHON) for host in lab.hosts], workers=2)
         return lab
+
+    def component(self, name: str, instance: str) -> Component:
+        """``operator`` or ``worker`` as the lab runs it, not started yet; its settings are `component_settings`."""
+        return Component(name, self.plane, self.temporal, instance=instance)
+
+    def component_settings(self, home: str) -> dict[str, str]:
+        """Settings of operator and worker that serve one namespace, ``home``, and do not sweep while something is measured."""
+        return {
+            "KRAUT_HOME_ID": home,
+            "KRAUT_OPERATOR_NAMESPACES": home,
+            "KRAUT_WORKER_SWEEP_INTERVAL_SECONDS": _A_DAY,
+            "KRAUT_LOG_LEVEL": "info",
+        }
 
     def operator_settings(self, namespace: str, home: str) -> dict[str, str]:
         """Settings of an operator that watches one namespace, with the identity that it is shipped with."""

@@ -14,7 +14,6 @@ HOME = "idle"
 OPERATOR, WORKER = "kraut-operator", "kraut-worker"
 WINDOW_SECONDS = 12.0
 SETTLE_SECONDS = 10.0
-A_DAY = "86400"
 
 
 def measure(stage: Stage) -> Samples:
@@ -22,10 +21,10 @@ def measure(stage: Stage) -> Samples:
     stage.say(f"making {stage.sizes.size} Hosts")
     asyncio.run(_prepare(stage))
     stage.notes.append(f"a round is {WINDOW_SECONDS:.0f} s; no sweep falls into it (15 min apart by default)")
-    components = {name: stage_component(stage, name) for name in (OPERATOR, WORKER)}
+    components = {name: stage.component(name.removeprefix("kraut-"), HOME) for name in (OPERATOR, WORKER)}
     try:
         for component in components.values():
-            component.start(env=_environment())
+            component.start(env=stage.component_settings(HOME))
         time.sleep(SETTLE_SECONDS)
         found: Samples = {name: [] for name in components}
         for _ in range(stage.sizes.rounds):
@@ -37,23 +36,9 @@ def measure(stage: Stage) -> Samples:
             component.stop(grace=0)
 
 
-def stage_component(stage: Stage, name: str) -> Component:
-    """A process of the lab's."""
-    return Component(name.removeprefix("kraut-"), stage.plane, stage.temporal, instance=HOME)
-
-
 async def _prepare(stage: Stage) -> None:
     async with objects.connect(stage.plane) as kube:
         await objects.populate(kube, HOME, range(stage.sizes.size))
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "KRAUT_HOME_ID": HOME,
-        "KRAUT_OPERATOR_NAMESPACES": HOME,
-        "KRAUT_WORKER_SWEEP_INTERVAL_SECONDS": A_DAY,
-        "KRAUT_LOG_LEVEL": "info",
-    }
 
 
 def _pid(component: Component) -> int:

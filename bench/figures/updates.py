@@ -41,7 +41,6 @@ DEPLOY = """from pyinfra.operations import apt
 apt.update()
 apt.upgrade()
 """
-A_DAY = "86400"
 
 
 def measure(stage: Stage) -> Samples:
@@ -54,12 +53,12 @@ def measure(stage: Stage) -> Samples:
             f"{stage.sizes.hosts} real hosts on the same cores, three packages each from an archive on this machine; "
             "kraut: operator, worker, Temporal and API server as shipped, the hosts known before"
         )
-        components = [_component(stage, "operator"), _component(stage, "worker")]
+        components = [stage.component(name, HOME) for name in ("operator", "worker")]
         kube_context = objects.connect(stage.plane)
         kube = runner.run(kube_context.__aenter__())
         try:
             for component in components:
-                component.start(env=_environment())
+                component.start(env=stage.component_settings(HOME))
             fleet = Fleet(kube, HOME, stage.lab.hosts, stage.lab.ssh.private_key.read_text())
             runner.run(fleet.make())
             contenders = {KRAUT: partial(_kraut, stage, runner, fleet, components)}
@@ -129,19 +128,6 @@ def _commands(files: Files, folder: Path) -> dict[str, tuple[list[str], dict[str
         PSSH: ([*pssh, str(files.targets), str(script)], env),
         PYINFRA: ([*pyinfra, str(deploy)], env),
         ANSIBLE: (ansible, env | ansible_environment(folder)),
-    }
-
-
-def _component(stage: Stage, name: str) -> Component:
-    return Component(name, stage.plane, stage.temporal, instance=HOME)
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "KRAUT_HOME_ID": HOME,
-        "KRAUT_OPERATOR_NAMESPACES": HOME,
-        "KRAUT_WORKER_SWEEP_INTERVAL_SECONDS": A_DAY,
-        "KRAUT_LOG_LEVEL": "info",
     }
 
 
