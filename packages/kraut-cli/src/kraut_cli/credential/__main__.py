@@ -10,12 +10,12 @@ import click
 
 from kraut_cli.credential.cache import TokenFiles
 from kraut_cli.credential.exec_credential import VARIABLE, answer, told_audience
-from kraut_cli.credential.wanted import TYPES, Wanted, source_of
+from kraut_cli.credential.wanted import Wanted, source_of
 from kraut_cli.failures import one_sentence
+from kraut_core.identity.described import GRANTS, METHODS, TOKEN_TYPES
 from kraut_core.identity.sources import Token
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
-METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt", "service_account")
 
 
 def _account(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, str] | None:
@@ -46,9 +46,9 @@ def _parameters(
 @click.option("--context", help="Context of that kubeconfig.")
 @click.option("--token-endpoint", help="Exchange the token at this provider (RFC 8693, RFC 7523).")
 @click.option("--subject-audience", help="Audience of the token that the provider is shown.")
-@click.option("--grant", type=click.Choice(["token-exchange", "jwt-bearer"]), default="token-exchange")
-@click.option("--subject-token-type", type=click.Choice(list(TYPES)), default="jwt", help="Dex wants id_token.")
-@click.option("--requested-token-type", type=click.Choice(list(TYPES)), help="Dex wants id_token.")
+@click.option("--grant", type=click.Choice(list(GRANTS)), default="token-exchange")
+@click.option("--subject-token-type", type=click.Choice(list(TOKEN_TYPES)), default="jwt", help="Dex wants id_token.")
+@click.option("--requested-token-type", type=click.Choice(list(TOKEN_TYPES)), help="Dex wants id_token.")
 @click.option("--send-audience/--no-send-audience", default=True, help="Dex: the audience follows from the client.")
 @click.option("--resource", help="RFC 8693's resource.")
 @click.option("--scope", multiple=True, help="May be given again.")
@@ -56,7 +56,7 @@ def _parameters(
     "--parameter", metavar="NAME=VALUE", multiple=True, callback=_parameters, help="Such as connector_id=east."
 )
 @click.option(
-    "--client-authentication", type=click.Choice(METHODS), default="none", help="How the client shows itself."
+    "--client-authentication", type=click.Choice(list(METHODS)), default="none", help="How the client shows itself."
 )
 @click.option("--client-id", default="", help="The client's id.")
 @click.option("--client-secret-file", type=FILE, help="For client_secret_basic and client_secret_post.")

@@ -7,12 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kraut_core.errors import InvalidSpecError
-from kraut_core.identity.clientauth import ClientAuthentication, Method
-from kraut_core.identity.exchange import ACCESS_TOKEN, ID_TOKEN, JWT, Exchange
+from kraut_core.identity.clientauth import Method
+from kraut_core.identity.described import describe_client, describe_exchange
+from kraut_core.identity.exchange import Exchange
 from kraut_core.identity.issuers import parse_networks
 from kraut_core.identity.sources import FileTokenSource, TokenSource, digest
-
-TYPES = {"jwt": JWT, "id_token": ID_TOKEN, "access_token": ACCESS_TOKEN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +50,16 @@ class Wanted:
             return None
         if self.subject_audience is None:
             raise InvalidSpecError("--token-endpoint needs --subject-audience: whom the service account's token is for")
-        requested = self.requested_token_type
-        return Exchange(
+        return describe_exchange(
             token_endpoint=self.token_endpoint,
             subject_audience=self.subject_audience,
-            grant="jwt-bearer" if self.grant == "jwt-bearer" else "token-exchange",
-            subject_token_type=TYPES[self.subject_token_type],
-            requested_token_type=TYPES[requested] if requested else None,
+            grant=self.grant,
+            subject_token_type=self.subject_token_type,
+            requested_token_type=self.requested_token_type,
             send_audience=self.send_audience,
             resource=self.resource,
             scope=self.scope,
-            extra=dict(self.parameter),
+            parameters=dict(self.parameter),
         )
 
 
@@ -77,14 +75,14 @@ async def source_of(wanted: Wanted) -> AsyncIterator[TokenSource]:
         from kraut_core.identity.adapters.exchange import ExchangeTokenSource  # noqa: PLC0415 - aiohttp costs 0.2 s
         from kraut_core.identity.adapters.http import SafeHttp  # noqa: PLC0415
 
-        client = ClientAuthentication(
+        client = describe_client(
+            exchange,
+            subject,
             method=wanted.client_authentication,
             client_id=wanted.client_id,
             secret_file=wanted.client_secret_file,
             key_file=wanted.client_key_file,
             key_id=wanted.client_key_id,
-            source=subject if wanted.client_authentication == "service_account" else None,
-            audience=wanted.subject_audience if wanted.client_authentication == "service_account" else None,
         )
         http = await stack.enter_async_context(
             SafeHttp(networks=parse_networks(wanted.allow_network), ca_file=wanted.ca_file, user_agent=_agent())

@@ -22,8 +22,9 @@ from kraut_core.errors import (
 from kraut_core.identity.adapters.exchange import ExchangeTokenSource
 from kraut_core.identity.adapters.http import SafeHttp
 from kraut_core.identity.adapters.tokenrequest import TokenRequestSource, home_audiences
-from kraut_core.identity.clientauth import ClientAuthentication, Method
-from kraut_core.identity.exchange import ACCESS_TOKEN, ID_TOKEN, JWT, Exchange
+from kraut_core.identity.clientauth import ClientAuthentication
+from kraut_core.identity.described import describe_client, describe_exchange
+from kraut_core.identity.exchange import Exchange
 from kraut_core.identity.sources import Token, TokenCache, TokenSource, renewal_time
 from kraut_core.identity.urls import Network
 from kraut_core.kube.client import KubeClient
@@ -33,14 +34,6 @@ from kraut_worker.planning import cluster_verdicts as verdicts
 from kraut_worker.ports import ClusterTarget
 
 MAX_TARGETS = 1024
-TYPES = {"JWT": JWT, "IDToken": ID_TOKEN, "AccessToken": ACCESS_TOKEN}
-METHODS: dict[str, Method] = {
-    "None": "none",
-    "ClientSecretBasic": "client_secret_basic",
-    "ClientSecretPost": "client_secret_post",
-    "PrivateKeyJWT": "private_key_jwt",
-    "ServiceAccount": "service_account",
-}
 CLIENT_SECRET = "client-secret"  # noqa: S105 - the name of a key in a Secret
 PRIVATE_KEY = "tls.key"
 
@@ -83,8 +76,9 @@ class Accesses:
         provider = access.exchange.provider
         async with SafeHttp(networks=self._networks, ca=pem(provider.ca_bundle)) as http:
             cache = self._remembered(target).exchanged
-            client = client_authentication(access.exchange, target, subject)
-            source = ExchangeTokenSource(make_exchange(access.exchange), subject, client, http, cache=cache)
+            exchange = make_exchange(access.exchange)
+            client = client_authentication(exchange, access.exchange.client_authentication, target, subject)
+            source = ExchangeTokenSource(exchange, subject, client, http, cache=cache)
             yield endpoint, explicit_access(endpoint, lambda: _bearer(source, way.audience))
 
     def forget(self, target: ClusterTarget) -> None:
@@ -153,31 +147,31 @@ class _Subject:
 def make_exchange(access: ExchangeAccess) -> Exchange:
     """The exchange that a Cluster describes (pure). Raises InvalidSpecError."""
     provider = access.provider
-    requested = provider.requested_token_type
-    return Exchange(
+    return describe_exchange(
         token_endpoint=provider.token_endpoint,
         subject_audience=provider.subject_audience,
-        grant="token-exchange" if provider.grant_type == "TokenExchange" else "jwt-bearer",
-        subject_token_type=TYPES[provider.subject_token_type],
-        requested_token_type=TYPES[requested] if requested else None,
+        grant=provider.grant_type,
+        subject_token_type=provider.subject_token_type,
+        requested_token_type=provider.requested_token_type,
         send_audience=provider.send_audience,
         resource=provider.resource,
-        scope=tuple(provider.scopes),
-        extra={parameter.name: parameter.value for parameter in provider.parameters},
+        scope=provider.scopes,
+        parameters={parameter.name: parameter.value for parameter in provider.parameters},
     )
 
 
-def client_authentication(access: ExchangeAccess, target: ClusterTarget, subject: TokenSource) -> ClientAuthentication:
+def client_authentication(
+    exchange: Exchange, spec: ClientSpec, target: ClusterTarget, subject: TokenSource
+) -> ClientAuthentication:
     """How the provider learns which client asks (pure). Raises SecretError, InvalidSpecError."""
-    spec = access.client_authentication
-    return ClientAuthentication(
-        method=METHODS[spec.method],
+    return describe_client(
+        exchange,
+        subject,
+        method=spec.method,
         client_id=spec.client_id or "",
         secret=_client_secret(spec, target),
         key_id=spec.key_id,
         algorithm=spec.algorithm,
-        source=subject if spec.method == "ServiceAccount" else None,
-        audience=access.provider.subject_audience if spec.method == "ServiceAccount" else None,
     )
 
 
