@@ -9,6 +9,14 @@ from hypothesis import settings
 settings.register_profile("ci", derandomize=True, print_blob=True)
 
 STAGES = ("unit", "integration", "lab", "sweep")
+LONGEST = (
+    "tests/lab/test_update_policies.py",
+    "tests/lab/test_crashes.py",
+    "tests/lab/test_bad_input.py",
+    "tests/lab/sweep/test_crash_points.py",
+    "tests/lab/faults/test_stuck_work.py",
+)
+"""Ends of paths, as the summary of a whole run lists them."""
 HEADINGS = {
     "unit": "unit: pure decisions and single parts, no services",
     "integration": "integration: real kube-apiserver, Temporal and sshd on loopback",
@@ -23,8 +31,10 @@ def stage_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the stages in order; within one, as collected."""
-    items.sort(key=lambda item: STAGES.index(stage_of(item)))
+    """Run the stages in order, the longest files of each first: no process is left alone with one at the end."""
+    for item in items:
+        item.user_properties.append(("stage", stage_of(item)))
+    items.sort(key=lambda item: (STAGES.index(stage_of(item)), not item.path.as_posix().endswith(LONGEST)))
 
 
 class Headings:
@@ -35,6 +45,7 @@ class Headings:
         self._told: set[str] = set()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._tests: Counter[str] = Counter()
+        self._files: Counter[str] = Counter()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
@@ -46,15 +57,19 @@ class Headings:
             reporter.section(HEADINGS[stage])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        stage = next((stage for stage in reversed(STAGES[1:]) if stage in report.keywords), STAGES[0])
+        stage = dict(report.user_properties).get("stage", STAGES[0])
         self._seconds[stage] += report.duration
         self._tests[stage] += report.when == "call"
+        self._files[report.nodeid.partition("::")[0]] += round(report.duration * 1000)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if len(self._tests) > 1:
             terminalreporter.section("stages: tests, and seconds summed over all processes")
             for stage in STAGES:
                 terminalreporter.write_line(f"{stage:12} {self._tests[stage]:6} {self._seconds[stage]:8.0f} s")
+            terminalreporter.section("longest files")
+            for file, milliseconds in self._files.most_common(20):
+                terminalreporter.write_line(f"{milliseconds / 1000:8.0f} s {file}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
