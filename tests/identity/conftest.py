@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -73,17 +73,17 @@ def write_proxy_kubeconfig(target: Path, server: AnotherApiServer, ca: Path, iss
     write_token_kubeconfig(target, server=server.url, ca=ca, **identity)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def authority(lab_folder: Path) -> CertificateAuthority:
     return CertificateAuthority(lab_folder / "identity", "lab-ca")
 
 
-@pytest.fixture(scope="module")
-async def site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site]:
-    folder = tmp_path_factory.mktemp("identity")
+@contextlib.asynccontextmanager
+async def running_site(control_plane, authority, folder: Path, name: str, *, with_dex: bool) -> AsyncIterator[Site]:
+    """Cluster east and what publishes its issuer; ``name`` is that of its API server in the lab."""
     [port] = choose_ports(1)
     issuer, ca = f"https://localhost:{port}", authority.files.certificate
-    server = AnotherApiServer(control_plane, "east")
+    server = AnotherApiServer(control_plane, name)
     dex = Dex(control_plane.folder, authority, connectors=[Connector("east", issuer, ca)], clients=["west", "north"])
     with contextlib.ExitStack() as stack:
         stack.callback(server.kill)
@@ -104,22 +104,60 @@ async def site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site
         async with ProxyProcess.running(settings, folder / "proxy.log") as proxy:
             tls = ssl.create_default_context(cafile=str(ca))
             await proxy.until_get(JWKS_PATH, lambda reply: reply.status == 200, tls=tls)
-            stack.callback(dex.stop)
-            dex.start()
+            if with_dex:
+                stack.callback(dex.stop)
+                dex.start()
             yield Site(issuer, ca, server, admin, dex, folder, proxy, kubeconfig, control_plane.ca)
 
 
-@pytest.fixture(scope="module")
-async def west(site, control_plane) -> AsyncIterator[AnotherApiServer]:
-    """A kube-apiserver that trusts east's issuer directly, and Dex."""
+@contextlib.contextmanager
+def running_west(control_plane, site: Site, name: str, entries) -> Iterator[AnotherApiServer]:
+    """A kube-apiserver that trusts what ``entries`` say, by the file authentication.yaml of the site."""
     config = site.folder / "authentication.yaml"
-    entries = [trust_cluster(site.described(site.issuer, WEST), "east")]
-    entries.append(trust_provider(site.described(site.dex.issuer, "west"), ["east"]))
     config.write_text(yaml.safe_dump(build_configuration(entries)))
-    server = AnotherApiServer(control_plane, "west")
-    server.start(more={"authentication-config": str(config)})
-    yield server
-    server.kill()
+    server = AnotherApiServer(control_plane, name)
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.kill)
+        server.start(more={"authentication-config": str(config)})
+        yield server
+
+
+def trust_east(site: Site):
+    return trust_cluster(site.described(site.issuer, WEST), "east")
+
+
+# Of the package: all files that a process runs share them, and they are gone before other tests begin. A test that changes keys
+# or what west trusts takes `own_site` and `own_west`.
+
+
+@pytest.fixture(scope="package")
+async def site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp("identity")
+    async with running_site(control_plane, authority, folder, "east", with_dex=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def west(site, control_plane) -> Iterator[AnotherApiServer]:
+    """A kube-apiserver that trusts east's issuer directly, and Dex."""
+    through_dex = trust_provider(site.described(site.dex.issuer, "west"), ["east"])
+    with running_west(control_plane, site, "west", [trust_east(site), through_dex]) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def own_site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site]:
+    """Another cluster east, without Dex, whose keys a test may change."""
+    folder = tmp_path_factory.mktemp("own-identity")
+    async with running_site(control_plane, authority, folder, "own-east", with_dex=False) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def own_west(own_site, control_plane) -> Iterator[AnotherApiServer]:
+    """A kube-apiserver that trusts its issuer directly, and whatever a test writes into its file."""
+    with running_west(control_plane, own_site, "own-west", [trust_east(own_site)]) as server:
+        yield server
 
 
 @pytest.fixture

@@ -26,17 +26,15 @@ SUBJECT = "system:serviceaccount:kraut-system:kraut-worker"
 PATIENCE_SECONDS = 150
 
 
-@pytest.fixture
-def kubeconfig(site, west, control_plane, tmp_path):
-    """Contexts east, west, and stranger: an API server that trusts nobody."""
-    at_west = point_kubeconfig(control_plane.kubeconfig(), west.url, tmp_path / "west.kubeconfig")
-    contexts = {"east": site.kubeconfig, "west": at_west, "stranger": control_plane.kubeconfig()}
-    write_contexts(tmp_path / "kubeconfig", contexts)
-    return tmp_path / "kubeconfig"
+def contexts(folder, site, west, control_plane):
+    """A kubeconfig with contexts east, west, and stranger: an API server that trusts nobody."""
+    at_west = point_kubeconfig(control_plane.kubeconfig(), west.url, folder / "west.kubeconfig")
+    servers = {"east": site.kubeconfig, "west": at_west, "stranger": control_plane.kubeconfig()}
+    write_contexts(folder / "kubeconfig", servers)
+    return folder / "kubeconfig"
 
 
-@pytest.fixture
-def kraut(kubeconfig):
+def oidc_commands(kubeconfig):
     """``await kraut(...)``: exit code, findings (None without any), all output."""
 
     async def run(*arguments):
@@ -50,8 +48,7 @@ def kraut(kubeconfig):
     return run
 
 
-@pytest.fixture
-def check(kraut, site):
+def checks(kraut, site):
     """``await check(...)``: of an issuer that is reached as the lab's are."""
 
     async def run(*arguments):
@@ -59,6 +56,16 @@ def check(kraut, site):
         return await kraut("check", *trust, "-o", "json", *arguments)
 
     return run
+
+
+@pytest.fixture
+def kraut(site, west, control_plane, tmp_path):
+    return oidc_commands(contexts(tmp_path, site, west, control_plane))
+
+
+@pytest.fixture
+def check(kraut, site):
+    return checks(kraut, site)
 
 
 def level(findings, check):
@@ -177,8 +184,12 @@ def public_jwk(public):
 
 
 @pytest.mark.sweep
-async def test_a_removed_key_is_found_trusted_and_forgotten_at_once(check, kraut, site, publisher, tmp_path):
+async def test_a_removed_key_is_found_trusted_and_forgotten_at_once(
+    own_site, own_west, control_plane, publisher, tmp_path
+):
     """Statement 3: kube-apiserver trusts a removed key until its AuthenticationConfiguration changes, if only in a comment."""
+    kraut = oidc_commands(contexts(tmp_path, own_site, own_west, control_plane))
+    check = checks(kraut, own_site)
     pairs = [create_signing_key(tmp_path, name) for name in ("old", "new")]
     old, new = (load_pem_private_key(private.read_bytes(), None) for private, _ in pairs)
     assert load_pem_public_key(pairs[0][1].read_bytes()).public_numbers() == old.public_key().public_numbers()
@@ -187,8 +198,8 @@ async def test_a_removed_key_is_found_trusted_and_forgotten_at_once(check, kraut
         for key, (_, public) in zip((old, new), pairs, strict=True)
     ]
     publisher.keys = jwks
-    config = site.folder / "authentication.yaml"
-    entry = trust_cluster(Issuer(url=publisher.issuer, audience=WEST, ca=site.ca.read_text()), "rotating")
+    config = own_site.folder / "authentication.yaml"
+    entry = trust_cluster(Issuer(url=publisher.issuer, audience=WEST, ca=own_site.ca.read_text()), "rotating")
     config.write_text(yaml.safe_dump(build_configuration([entry], existing=yaml.safe_load(config.read_text()))))
 
     def token_file(key, name):

@@ -19,6 +19,16 @@ REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 PATIENCE_SECONDS = 300
 
 
+@pytest.fixture(scope="module")
+def site(own_site):
+    return own_site
+
+
+@pytest.fixture(scope="module")
+def west(own_west):
+    return own_west
+
+
 @pytest.fixture
 def accepts(west, control_plane):
     """``await accepts(token)``: whether west knows the bearer."""
