@@ -23,6 +23,9 @@ HOST_PROGRAMS: Final[Mapping[str, str]] = {
     "nsenter": "util-linux",
 }
 
+# What Keycloak is fetched and run with, likewise; a lab without it needs none of them.
+KEYCLOAK_PROGRAMS: Final[Mapping[str, str]] = {"java": "default-jre-headless", "mvn": "maven"}
+
 # mmdebstrap verifies Debian's archive with these keys, which other distributions do not have by default.
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -59,14 +62,15 @@ def missing_packages() -> list[str]:
 
 
 def install_packages() -> list[str]:
-    """Install the missing Debian packages with apt-get, as root, and return them.
+    """Install the missing Debian packages, of hosts and of Keycloak, with apt-get, as root, and return them.
 
     Raises:
         MissingRequirementError: not Linux, not root, or apt-get is missing.
         LabError: apt-get failed.
     """
     check_linux()
-    missing = missing_packages()
+    keycloak = {package for program, package in KEYCLOAK_PROGRAMS.items() if not is_installed(program)}
+    missing = sorted({*missing_packages(), *keycloak})
     if not missing:
         return []
     if os.geteuid() != 0 or not is_installed("apt-get"):

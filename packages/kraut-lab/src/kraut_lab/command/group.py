@@ -151,9 +151,9 @@ def down(*, lab: Lab) -> None:
     click.echo(f"The lab {lab.name} is gone.", err=True)
 
 
-@lab.command(short_help="Install the Debian packages that hosts need.")
+@lab.command(short_help="Install the Debian packages that hosts and Keycloak need.")
 def setup() -> None:
-    """Install the Debian packages that hosts need, with apt-get, as root."""
+    """Install the Debian packages that hosts and Keycloak need, with apt-get, as root."""
     with show_progress() as progress:
         progress("looking for Debian packages that are missing")
         installed = install_packages()

@@ -100,6 +100,7 @@ class Federation:
             self._authority,
             accounts=[Account(site.name, site.issuer, WORKER) for site in self.sites],
             audiences=[site.name for site in self.sites],
+            host=full_name("keycloak"),
             wrap=self.host_names.wrap,
             settings=self._settings,
             progress=self._progress,
