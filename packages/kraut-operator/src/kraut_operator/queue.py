@@ -1,7 +1,8 @@
 """The work queue: one place per key, urgent before routine, nobody starves; pure, with the clock passed in.
 
 Semantics of client-go's workqueue (a key is worked on by one at a time, and once more if it was added meanwhile) and
-of controller-runtime's priority queue, with ageing (kubernetes-sigs/controller-runtime#3496).
+of controller-runtime's priority queue (kubernetes-sigs/controller-runtime#3496). Ageing is by share and not by time: after an
+outage everything is old, and a person would wait for all of it.
 """
 
 import heapq
@@ -25,8 +26,11 @@ class Priority(IntEnum):
     ROUTINE = 2
 
 
-HEAD_START_SECONDS = {Priority.URGENT: 60.0, Priority.RETRY: 45.0, Priority.ROUTINE: 0.0}
-"""An item overtakes those of lower priority that have waited no longer than the difference; older ones it does not."""
+OLDEST_EVERY = 8
+"""Every so many pops the key that is due for longest goes, whatever its priority; at all others the highest priority."""
+
+_Entry = tuple[float, float, int, K]
+"""A place in a heap: two numbers to sort by, the version that it is of, the key."""
 
 
 @dataclass(slots=True)
@@ -44,9 +48,11 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._draw = draw
         self._items: dict[K, _Item] = {}
-        self._later: list[tuple[float, int, K]] = []
-        self._ready: list[tuple[float, int, K]] = []
-        self._processing: set[K] = set()
+        self._later: list[_Entry[K]] = []
+        self._by_priority: list[_Entry[K]] = []
+        self._by_age: list[_Entry[K]] = []
+        self._pops = 0
+        self._processing: dict[K, Priority] = {}
         self._dirty: dict[K, _Item] = {}
         self._failures: dict[K, int] = {}
         self._version = 0
@@ -60,7 +66,7 @@ class WorkQueue(Generic[K]):
     def held(self) -> int:
         """Entries in memory, those for later and outdated ones included: what must not grow with time."""
         waiting = len(self._items) + len(self._dirty) + len(self._failures)
-        return waiting + len(self._later) + len(self._ready)
+        return waiting + len(self._later) + len(self._by_priority) + len(self._by_age)
 
     @property
     def processing(self) -> int:
@@ -82,41 +88,42 @@ class WorkQueue(Generic[K]):
                 return
         waiting[key] = item
         if waiting is self._items:
-            heapq.heappush(self._later, (item.ready_at, item.version, key))
+            self._wait(key, item)
 
     def remove(self, key: K) -> None:
         """Forget that a key waits, and its failures."""
         self._items.pop(key, None)
         self._dirty.pop(key, None)
         self._failures.pop(key, None)
+        self._compact()
 
     def pop(self) -> tuple[K, Priority, float] | None:
         """Take the key that goes first, with its priority and the seconds it was due; None when none is due."""
         self._mature()
-        while self._ready:
-            _, version, key = heapq.heappop(self._ready)
-            item = self._items.get(key)
-            if item is not None and item.version == version:
-                del self._items[key]
-                self._processing.add(key)
-                return key, item.priority, self._clock() - max(item.ready_at, item.added_at)
-        return None
+        if not self._by_priority:
+            return None
+        self._pops += 1
+        heap = self._by_age if self._pops % OLDEST_EVERY == 0 else self._by_priority
+        key = heapq.heappop(heap)[3]
+        item = self._items.pop(key)
+        self._processing[key] = item.priority
+        return key, item.priority, self._clock() - _due_at(item)
 
     def done(self, key: K) -> None:
         """The key is no longer worked on; if it was added meanwhile it waits again."""
-        self._processing.discard(key)
+        self._processing.pop(key, None)
         item = self._dirty.pop(key, None)
         if item is not None:
             self._items[key] = item
-            heapq.heappush(self._later, (item.ready_at, item.version, key))
+            self._wait(key, item)
 
     def retry(self, key: K) -> float:
-        """Add a key that failed, after its own backoff; returns the seconds."""
+        """Add a key that is worked on and failed, after its own backoff; returns the seconds. What is urgent stays urgent."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         base = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 32), LONGEST_RETRY_SECONDS)
         wait = base * (0.5 + self._draw() / 2)
-        self.add(key, Priority.RETRY, after=wait)
+        self.add(key, min(self._processing.get(key, Priority.RETRY), Priority.RETRY), after=wait)
         return wait
 
     def forget(self, key: K) -> None:
@@ -126,21 +133,37 @@ class WorkQueue(Generic[K]):
     def next_due(self) -> float | None:
         """Seconds until a key is due, 0 when one is; None when none waits."""
         self._mature()
-        if self._ready:
+        if self._by_priority:
             return 0.0
         return max(0.0, self._later[0][0] - self._clock()) if self._later else None
 
+    def _wait(self, key: K, item: _Item) -> None:
+        heapq.heappush(self._later, (item.ready_at, 0, item.version, key))
+        self._compact()
+
     def _mature(self) -> None:
         now = self._clock()
-        while self._later and (self._later[0][0] <= now or not self._current(*self._later[0][1:])):
-            ready_at, version, key = heapq.heappop(self._later)
-            item = self._items.get(key)
-            if item is not None and item.version == version:
-                rank = max(ready_at, item.added_at) - HEAD_START_SECONDS[item.priority]
-                heapq.heappush(self._ready, (rank, version, key))
-        while self._ready and not self._current(*self._ready[0][1:]):
-            heapq.heappop(self._ready)
+        while self._later and (self._later[0][0] <= now or not self._current(self._later[0])):
+            _, _, version, key = entry = heapq.heappop(self._later)
+            if self._current(entry):
+                item = self._items[key]
+                heapq.heappush(self._by_priority, (item.priority, _due_at(item), version, key))
+                heapq.heappush(self._by_age, (_due_at(item), 0, version, key))
+        for heap in (self._by_priority, self._by_age):
+            while heap and not self._current(heap[0]):
+                heapq.heappop(heap)
 
-    def _current(self, version: int, key: K) -> bool:
-        item = self._items.get(key)
-        return item is not None and item.version == version
+    def _compact(self) -> None:
+        """Outdated entries go when they come first, and nothing comes first where nothing is popped: on a standby."""
+        for heap in (self._later, self._by_priority, self._by_age):
+            if len(heap) > 2 * len(self._items):
+                heap[:] = filter(self._current, heap)
+                heapq.heapify(heap)
+
+    def _current(self, entry: _Entry[K]) -> bool:
+        item = self._items.get(entry[3])
+        return item is not None and item.version == entry[2]
+
+
+def _due_at(item: _Item) -> float:
+    return max(item.ready_at, item.added_at)
