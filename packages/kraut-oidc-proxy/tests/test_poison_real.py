@@ -1,15 +1,20 @@
 """Statement 4 at the proxy: whatever an API server in trouble, or somebody in its place, answers, the last good keys stay."""
 
 import asyncio
+import base64
 import gzip
 import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import RSAKey
+from prometheus_client import CollectorRegistry
 
-from kraut_oidc_proxy.issuers import DISCOVERY_PATH, JWKS_PATH
-from kraut_oidc_proxy.testing import ProxyProcess
+from kraut_oidc_proxy.issuers import DISCOVERY_PATH, JWKS_PATH, make_issuer
+from kraut_oidc_proxy.metrics import ProxyMetrics
+from kraut_oidc_proxy.settings import OidcSettings
+from kraut_oidc_proxy.testing import PATIENCE_SECONDS, ProxyProcess
+from kraut_oidc_proxy.upstream import Upstream
 
 pytestmark = pytest.mark.integration
 
@@ -20,7 +25,12 @@ PRIVATE = RSAKey.import_key(
 PUBLIC = PRIVATE.as_dict(private=False)
 GOOD = json.dumps({"keys": [PUBLIC]}).encode()
 NEXT = json.dumps({"keys": [PUBLIC, {**PUBLIC, "kid": "next"}]}).encode()
+SMALL = {**PUBLIC, "kid": "b", "n": base64.urlsafe_b64encode(b"\xff" * 128).rstrip(b"=").decode()}
 BOMB = gzip.compress(b" " * (64 << 20))
+
+
+def jwks(*keys):
+    return json.dumps({"keys": keys}).encode()
 
 
 def good(reply):
@@ -48,6 +58,15 @@ POISON = {
     "a private key": {"body": json.dumps({"keys": [PRIVATE.as_dict(private=True)]}).encode()},
     "a symmetric key": {"body": json.dumps({"keys": [PUBLIC, {"kty": "oct", "kid": "b", "k": "c2VjcmV0"}]}).encode()},
     "an empty set": {"body": b'{"keys":[]}'},
+    "RSA 1024": {"body": jwks(PUBLIC, SMALL)},
+    "one key id twice": {"body": jwks(PUBLIC, {**PUBLIC, "alg": "RS512"})},
+    "deep JSON": {"body": b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}"},
+    "operations that are a number": {"body": jwks(PUBLIC, {**PUBLIC, "kid": "b", "key_ops": 5})},
+    "operations that are true": {"body": jwks(PUBLIC, {**PUBLIC, "kid": "b", "key_ops": True})},
+    "an algorithm that is a list": {"body": jwks(PUBLIC, {**PUBLIC, "kid": "b", "alg": ["RS256"]})},
+    "a type that is an object": {"body": jwks(PUBLIC, {"kid": "b", "kty": {"RSA": 1}})},
+    "a modulus that is a number": {"body": jwks(PUBLIC, {**PUBLIC, "kid": "b", "n": 10**300})},
+    "a key id that is a number": {"body": jwks(PUBLIC, {**PUBLIC, "kid": 5})},
     "10 MiB": {"body": b" " * (10 << 20)},
     "a gzip bomb": {"body": BOMB, "headers": {"Content-Encoding": "gzip"}},
     "a redirect": {"status": 302, "headers": {"Location": "https://evil.example.com/"}},
@@ -133,3 +152,35 @@ async def test_a_removed_key_is_withdrawn_at_the_next_read(pair):
     server.body = GOOD
     await proxy.until_get(JWKS_PATH, lambda reply: len(reply.json()["keys"]) == 1)
     assert proxy.logged("keys changed")[-1]["removed"] == ["next"]
+
+
+async def test_a_defect_of_kraut_in_reading_is_an_error_like_any_other(rude, kubeconfig_for, monkeypatch):
+    """Whatever is not foreseen in what an API server answers must not end the process, which holds the last good keys."""
+    registry = CollectorRegistry()
+    published = []
+
+    async def polled(result):
+        labels = {"issuer": ISSUER, "result": result}
+        before = registry.get_sample_value("kraut_oidc_polls_total", labels) or 0
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (registry.get_sample_value("kraut_oidc_polls_total", labels) or 0) == before:
+                assert not running.done()
+                await asyncio.sleep(0.05)
+
+    async with rude(ISSUER, GOOD) as server:
+        upstream = Upstream(
+            make_issuer(ISSUER, kubeconfig=kubeconfig_for(server)),
+            OidcSettings(issuer=ISSUER, poll_seconds=1),
+            ProxyMetrics(registry),
+            user_agent="kraut-tests/1",
+            publish=published.append,
+        )
+        running = asyncio.create_task(upstream.run())
+        await polled("ok")
+        with monkeypatch.context() as broken:
+            broken.setattr("kraut_core.identity.jwks.parse_jwks", lambda _body: "verify" in 5)
+            await polled("InternalError")
+        await polled("ok")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert [len(document.keys) for document in published] == [1], "they stayed"

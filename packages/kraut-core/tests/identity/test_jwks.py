@@ -85,6 +85,17 @@ def test_a_key_that_is_not_for_us_is_left_out(what, key):
         ("a key id with a line", jwks({**GOOD, "kid": "a\nb"}), "kid"),
         ("a long key id", jwks({**GOOD, "kid": "a" * 257}), "kid"),
         ("one key id twice", jwks(GOOD, {**EC, "kid": "a"}), "one key id"),
+        ("operations that are a number", jwks(GOOD, {**EC, "kid": "b", "key_ops": 5}), "key_ops"),
+        ("operations that are true", jwks(GOOD, {**EC, "kid": "b", "key_ops": True}), "key_ops"),
+        ("operations that are text", jwks(GOOD, {**EC, "kid": "b", "key_ops": "verify"}), "key_ops"),
+        ("operations that are an object", jwks(GOOD, {**EC, "kid": "b", "key_ops": {"verify": 1}}), "key_ops"),
+        ("operations that are no text", jwks(GOOD, {**EC, "kid": "b", "key_ops": ["verify", 5]}), "key_ops"),
+        ("a type that is a list", jwks(GOOD, {**EC, "kid": "b", "kty": ["EC"]}), "kty"),
+        ("a use that is a list", jwks(GOOD, {**EC, "kid": "b", "use": ["sig"]}), "use"),
+        ("an algorithm that is a list", jwks(GOOD, {**EC, "kid": "b", "alg": ["ES256"]}), "alg"),
+        ("no algorithm, as null", jwks(GOOD, {**EC, "kid": "b", "alg": None}), "alg"),
+        ("a curve that is an object", jwks(GOOD, {**EC, "kid": "b", "crv": {"P-256": 1}}), "crv"),
+        ("a coordinate that is a number", jwks(GOOD, {**EC, "kid": "b", "x": 5}), "`x`"),
     ],
 )
 def test_poison_is_refused(what, body, words):
@@ -106,7 +117,12 @@ def test_no_bytes_raise_anything_else(body):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20) | st.sampled_from([*RSA.values()]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20)
+    | st.sampled_from([*RSA.values()]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )

@@ -46,10 +46,14 @@ class OidcProxy:
         self._metrics = ProxyMetrics(self._registry)
         self._certificate = self._load_certificate()
         self._routes: dict[bytes, Resource] = {}
-        self._upstreams = [self._make_upstream(issuer) for issuer in find_issuers(settings)]
+        own, *further = find_issuers(settings)
+        self._upstreams = [
+            self._make_upstream(own, required=True),
+            *(self._make_upstream(issuer, required=False) for issuer in further),
+        ]
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Serve until ``stopping``. Raises KrautError when a port is taken or a kubeconfig cannot be used."""
+        """Serve until ``stopping``. Raises KrautError when a port is taken or the kubeconfig of its own issuer cannot be used."""
         async with AsyncExitStack() as stack:
             probes = Probes(self._settings.probe, self._registry)
             probes.add_readiness("issuers", self._trouble)
@@ -66,7 +70,7 @@ class OidcProxy:
     def _secure(self) -> bool:
         return self._certificate is not None
 
-    def _make_upstream(self, issuer: Issuer) -> Upstream:
+    def _make_upstream(self, issuer: Issuer, *, required: bool) -> Upstream:
         discovery, keys = (self._route(issuer, path) for path in (DISCOVERY_PATH, JWKS_PATH))
 
         def publish(published: Published | None) -> None:
@@ -74,7 +78,9 @@ class OidcProxy:
             keys.serve(published.jwks if published else None)
 
         agent = f"{COMPONENT}/{version(COMPONENT)}"
-        return Upstream(issuer, self._settings.oidc, self._metrics, user_agent=agent, publish=publish)
+        return Upstream(
+            issuer, self._settings.oidc, self._metrics, user_agent=agent, publish=publish, required=required
+        )
 
     def _route(self, issuer: Issuer, path: str) -> Resource:
         resource = Resource(
@@ -125,7 +131,7 @@ class OidcProxy:
 
 
 def find_issuers(settings: OidcProxyProcessSettings) -> list[Issuer]:
-    """All issuers of the settings and of the file that they name. Raises SettingsError."""
+    """The process's own issuer, then those of the file that the settings name. Raises SettingsError."""
     oidc, kube = settings.oidc, settings.kube
     first = make_issuer(
         oidc.issuer,

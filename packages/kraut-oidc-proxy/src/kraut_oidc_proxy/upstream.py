@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from kraut_core.errors import KrautError
+from kraut_core.errors import KrautError, PermanentError
 from kraut_core.identity import jwks
 from kraut_core.kube.backoff import Backoff
 from kraut_core.kube.config import find_access
@@ -30,7 +30,10 @@ JITTER = 0.1
 
 
 class Upstream:
-    """One issuer's API servers. ``publish`` is called with what is to be served whenever that changes, None for nothing."""
+    """One issuer's API servers. ``publish`` is called with what is to be served whenever that changes, None for nothing.
+
+    ``required``: whether the process has no reason to run when the kubeconfig cannot be used at its start.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Upstream:
         *,
         user_agent: str,
         publish: Callable[[Published | None], None],
+        required: bool = True,
     ) -> None:
         self.issuer = issuer
         self.trouble: str | None = "the API server was not read yet"
@@ -49,6 +53,7 @@ class Upstream:
         self._settings = settings
         self._metrics = metrics
         self._publish = publish
+        self._required = required
         self._published: Published | None = None
         self._ring = KeyRing(retain_seconds=settings.retain_seconds, max_stale_seconds=settings.max_stale_seconds)
         self._transport = Transport(
@@ -60,14 +65,25 @@ class Upstream:
         self._backoff = Backoff(clock=time.monotonic)
 
     async def run(self) -> None:
-        """Read for ever. Raises PermanentError when the kubeconfig cannot be used at the start."""
-        await self._transport.open()
+        """Read for ever. Raises PermanentError when it is ``required`` and its kubeconfig cannot be used at the start."""
+        await self._open()
         try:
             while True:
                 good = await self.poll()
                 await asyncio.sleep(self._pause(good=good))
         finally:
             await self._transport.close()
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                return await self._transport.open()
+            except PermanentError as error:
+                if self._required:
+                    raise
+                self.tried = True
+                self._update(self._failed(None, error))
+            await asyncio.sleep(self._pause(good=False))
 
     def _pause(self, *, good: bool) -> float:
         usual = self._settings.poll_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
@@ -101,6 +117,9 @@ class Upstream:
             return self._failed(
                 server, KrautError(f"the API server should answer in {self._settings.timeout_seconds} s, it did not")
             )
+        except Exception as error:  # Whatever it is, the last good keys are in this process.
+            log.exception("reading an api server broke", issuer=self.issuer.url)
+            return self._failed(server, KrautError(f"{type(error).__name__} while reading it: a defect, report it"))
         self._metrics.polls.labels(self.issuer.url, "ok").inc()
         self._metrics.last_success.labels(self.issuer.url).set_to_current_time()
         return None
@@ -110,7 +129,7 @@ class Upstream:
         log.warning(
             "api server not read",
             issuer=self.issuer.url,
-            server=server or self._transport.access.server,
+            server=server or getattr(self._transport.access, "server", None),
             reason=error.reason,
             error=str(error),
         )

@@ -30,6 +30,7 @@ ALGORITHMS: Final = (*RSA_ALGORITHMS, *(alg for alg, _ in _EC.values()), "EdDSA"
 """Every asymmetric signature algorithm that a key may be for."""
 
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
+_TEXTS: Final = frozenset({"kty", "use", "alg", "crv"})
 _KID: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -58,7 +59,7 @@ def parse_jwks(body: bytes) -> tuple[PublicJwk, ...]:
 
     Keys for encryption and of types or algorithms that kraut does not know are left out (RFC 7517 section 5). One bad
     key spoils the set: private members, a symmetric key or algorithm, RSA below 2048 bits, a malformed number, a key
-    id that is missing or there twice. Raises JwksError for that, and for a set that is empty or too large.
+    id that is missing or there twice, a member of another type than RFC 7517 says. Raises JwksError for that, and for a set that is empty or too large.
     """
     if len(body) > MAX_BYTES:
         raise JwksError(f"a JWKS of {MAX_BYTES} bytes at most is expected, found {len(body)} or more")
@@ -71,6 +72,7 @@ def parse_jwks(body: bytes) -> tuple[PublicJwk, ...]:
     if len(entries) > MAX_KEYS:
         raise JwksError(f"a JWKS of {MAX_KEYS} keys at most is expected, found {len(entries)}")
     _refuse_secrets(entries)
+    _check_types(entries)
     keys = [key for entry in entries if (key := _parse_key(entry)) is not None]
     if not keys:
         raise JwksError("the JWKS has no public signature key that kraut knows")
@@ -88,6 +90,16 @@ def _refuse_secrets(entries: list[Mapping[str, Any]]) -> None:
             )
         if str(entry.get("alg", "")).upper().startswith("HS"):
             raise JwksError("the JWKS names a symmetric algorithm for a public key")
+
+
+def _check_types(entries: list[Mapping[str, Any]]) -> None:
+    for entry in entries:
+        for name in _TEXTS & set(entry):
+            if not isinstance(entry[name], str):
+                raise JwksError(f"member `{name}` of a key should be text (RFC 7517 section 4)")
+        operations = entry.get("key_ops", [])
+        if not isinstance(operations, list) or not all(isinstance(operation, str) for operation in operations):
+            raise JwksError("member `key_ops` of a key should be a list of text (RFC 7517 section 4.3)")
 
 
 def _parse_key(entry: Mapping[str, Any]) -> PublicJwk | None:
