@@ -67,7 +67,7 @@ def test_a_service_account_is_its_own_assertion_where_subjects_go(subject):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"grant": "password"}, "token-exchange, jwt-bearer"),
+        ({"grant": "password"}, "token-exchange, jwt-bearer, client-credentials"),
         ({"subject_token_type": "saml2"}, "jwt, id_token, access_token"),
         ({"parameters": {"subject_token": "x"}}, "kraut sets these itself"),
     ],
@@ -75,6 +75,13 @@ def test_a_service_account_is_its_own_assertion_where_subjects_go(subject):
 def test_what_cannot_be_is_refused_with_what_could(words, said):
     with pytest.raises(InvalidSpecError, match=said):
         exchange(**words)
+
+
+def test_who_acts_for_itself_shows_who_it_is(subject):
+    acting = exchange(grant="ClientCredentials")
+    assert describe_client(acting, subject, method="ServiceAccount").source is subject
+    with pytest.raises(InvalidSpecError, match="must show who it is"):
+        describe_client(acting, subject)
 
 
 def test_a_method_that_cannot_be_is_refused(subject):

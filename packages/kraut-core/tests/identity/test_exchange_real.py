@@ -17,7 +17,14 @@ from kraut_core.identity.adapters.exchange import ExchangeTokenSource
 from kraut_core.identity.adapters.http import SafeHttp
 from kraut_core.identity.clientauth import ASSERTION_TYPE, ClientAuthentication
 from kraut_core.identity.errors import CredentialError, ExchangeRefusedError, ExchangeUnavailableError
-from kraut_core.identity.exchange import ID_TOKEN, JWT_BEARER, TOKEN_EXCHANGE, Exchange, dex_exchange
+from kraut_core.identity.exchange import (
+    CLIENT_CREDENTIALS,
+    ID_TOKEN,
+    JWT_BEARER,
+    TOKEN_EXCHANGE,
+    Exchange,
+    dex_exchange,
+)
 from kraut_core.identity.sources import Token
 
 pytestmark = pytest.mark.integration
@@ -106,6 +113,35 @@ async def test_dex(world):
 async def test_rfc_7523(world):
     await world.source(grant="jwt-bearer", send_audience=False).token("west")
     assert world.server.forms == [{"grant_type": JWT_BEARER, "assertion": world.subject.value}]
+
+
+async def test_client_credentials_of_a_service_account(world):
+    """Its own token is all that is sent, and another token of it is another request."""
+    client = ClientAuthentication(method="service_account", source=world.subject, audience="https://sts.example.com")
+    source = world.source(client, grant="client-credentials", send_audience=False, scope=("west",))
+    await source.token("west")
+    assert world.server.forms == [
+        {
+            "grant_type": CLIENT_CREDENTIALS,
+            "scope": "west",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": world.subject.value,
+        }
+    ]
+    await source.token("west")
+    assert len(world.server.forms) == 1, "cached"
+    world.subject.value = world.signer.token(aud="https://sts.example.com", jti="another")
+    await source.token("west")
+    assert world.server.forms[1]["client_assertion"] == world.subject.value
+
+
+async def test_client_credentials_of_another_client_need_no_subject(world, tmp_path):
+    (tmp_path / "secret").write_text("simple")
+    client = ClientAuthentication(method="client_secret_post", client_id="c", secret_file=tmp_path / "secret")
+    await world.source(client, grant="client-credentials").token("west")
+    assert world.subject.asked == []
+    [form] = world.server.forms
+    assert (form["grant_type"], form["audience"]) == (CLIENT_CREDENTIALS, "west")
 
 
 @pytest.mark.parametrize("secret", ["simple", "ä:%&+ /="])

@@ -46,7 +46,12 @@ def _parameters(
 @click.option("--context", help="Context of that kubeconfig.")
 @click.option("--token-endpoint", help="Exchange the token at this provider (RFC 8693, RFC 7523).")
 @click.option("--subject-audience", help="Audience of the token that the provider is shown.")
-@click.option("--grant", type=click.Choice(list(GRANTS)), default="token-exchange")
+@click.option(
+    "--grant",
+    type=click.Choice(list(GRANTS)),
+    default="token-exchange",
+    help="client-credentials: the client itself acts.",
+)
 @click.option("--subject-token-type", type=click.Choice(list(TOKEN_TYPES)), default="jwt", help="Dex wants id_token.")
 @click.option("--requested-token-type", type=click.Choice(list(TOKEN_TYPES)), help="Dex wants id_token.")
 @click.option("--send-audience/--no-send-audience", default=True, help="Dex: the audience follows from the client.")

@@ -23,6 +23,11 @@ KIND: Final = "AuthenticationConfiguration"
 DEX_CONNECTOR: Final = "claims.?federated_claims.?connector_id.orValue('')"
 DEX_SUBJECT: Final = "claims.?preferred_username.orValue('')"
 
+KEYCLOAK_CLIENT: Final = "azp"
+"""Claim of Keycloak's tokens with the client that asked; a service account is a client ``<cluster>:<sub>``."""
+KEYCLOAK_USER: Final = "preferred_username"
+"""Claim with the user that Keycloak found for a grant; a service account is a user ``<cluster>:<sub>``."""
+
 _ONE_AUDIENCE: Final = {
     "expression": "type(claims.aud) == string || size(claims.aud) == 1",
     "message": "a token for several audiences could be used by each of them; ask for one of a single audience",
@@ -90,6 +95,16 @@ def trust_provider(
     }
     prefix = f"'{PREFIX}' + {cluster}"
     return _entry(issuer, [known, _is_service_account(subject)], username=f"{prefix} + ':' + {subject}", group=prefix)
+
+
+def trust_keycloak(issuer: Issuer, clusters: Iterable[str], *, claim: str = KEYCLOAK_CLIENT) -> dict[str, Any]:
+    """The entry of a Keycloak realm that knows service accounts of ``clusters`` as ``<cluster>:<sub>``, which stands in ``claim``.
+
+    Raises InvalidSpecError for a name that cannot be, or none.
+    """
+    named = f"claims.?{claim}.orValue(':')"
+    subject = f"{named}.substring({named}.indexOf(':') + 1)"
+    return trust_provider(issuer, clusters, cluster=f"{named}.split(':')[0]", subject=subject)
 
 
 def _is_service_account(subject: str) -> dict[str, str]:

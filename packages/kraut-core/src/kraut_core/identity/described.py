@@ -6,20 +6,18 @@ Words are taken as OAuth writes them (``id_token``, ``client_secret_basic``, ``j
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 from kraut_core.errors import InvalidSpecError
 from kraut_core.identity.clientauth import ClientAuthentication, Method
-from kraut_core.identity.exchange import ACCESS_TOKEN, ID_TOKEN, JWT, Exchange
+from kraut_core.identity.exchange import ACCESS_TOKEN, ID_TOKEN, JWT, Exchange, Grant
 from kraut_core.identity.sources import TokenSource
 
 Word = TypeVar("Word", bound=str)
 
 TOKEN_TYPES: Final[Mapping[str, str]] = {"jwt": JWT, "id_token": ID_TOKEN, "access_token": ACCESS_TOKEN}
 """Token types by the last part of their URN (RFC 8693 section 3)."""
-GRANTS: Final[Mapping[str, Literal["token-exchange", "jwt-bearer"]]] = {
-    grant: grant for grant in ("token-exchange", "jwt-bearer")
-}
+GRANTS: Final[Mapping[str, Grant]] = {grant: grant for grant in ("token-exchange", "jwt-bearer", "client-credentials")}
 METHODS: Final[Mapping[str, Method]] = {
     method: method
     for method in ("none", "client_secret_basic", "client_secret_post", "private_key_jwt", "service_account")
@@ -68,6 +66,10 @@ def describe_client(
     that the provider wants of subjects. Raises InvalidSpecError for a word that cannot be, or when what the method needs is absent.
     """
     chosen = _named(METHODS, method, "client authentication")
+    if exchange.grant == "client-credentials" and chosen == "none":
+        raise InvalidSpecError(
+            "with client credentials the client itself acts, so it must show who it is (RFC 6749 section 4.4): name another client authentication than none"
+        )
     by_subject = chosen == "service_account"
     return ClientAuthentication(
         method=chosen,

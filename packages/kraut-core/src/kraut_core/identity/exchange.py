@@ -1,7 +1,8 @@
 """Exchanging a token for one that another party accepts: what is asked, and what an answer means (pure).
 
-RFC 8693 (token exchange) and RFC 7523 section 2.1 (JWT bearer grant). Providers differ: Dex wants ``connector_id`` and subject type
-``id_token`` and puts an ID token into ``access_token``; Keycloak takes foreign tokens by the JWT bearer grant.
+RFC 8693 (token exchange), RFC 7523 section 2.1 (JWT bearer grant), and RFC 6749 section 4.4 (client credentials), where the
+service account is itself a client whose token is its assertion. Providers differ: Dex wants ``connector_id`` and subject type
+``id_token`` and puts an ID token into ``access_token``; Keycloak takes foreign tokens as assertions, of a client or as a grant.
 """
 
 import re
@@ -19,10 +20,13 @@ from kraut_core.identity.urls import check_url
 from kraut_core.redaction import redact_text
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - names of grants and types
+CLIENT_CREDENTIALS: Final = "client_credentials"
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+
+Grant = Literal["token-exchange", "jwt-bearer", "client-credentials"]
 
 MAX_DESCRIPTION_CHARACTERS: Final = 300
 _CODE: Final = re.compile(r"[a-z_]{1,64}")
@@ -61,7 +65,7 @@ class Exchange:
 
     token_endpoint: str
     subject_audience: str
-    grant: Literal["token-exchange", "jwt-bearer"] = "token-exchange"
+    grant: Grant = "token-exchange"
     subject_token_type: str = JWT
     requested_token_type: str | None = None
     send_audience: bool = True
@@ -96,7 +100,9 @@ def dex_exchange(
 
 def build_form(exchange: Exchange, subject: str, audience: str) -> list[tuple[str, str]]:
     """The parameters of the request for a token for ``audience``, without client authentication."""
-    if exchange.grant == "jwt-bearer":
+    if exchange.grant == "client-credentials":
+        form = [("grant_type", CLIENT_CREDENTIALS)]
+    elif exchange.grant == "jwt-bearer":
         form = [("grant_type", JWT_BEARER), ("assertion", subject)]
     else:
         form = [

@@ -6,15 +6,17 @@ Whoever comes is ``kraut:<cluster>:<sub>`` in the group ``kraut:<cluster>``, whi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from kraut_core.identity.authentication import Issuer, build_configuration, trust_cluster, trust_provider
+from kraut_core.identity.authentication import (
+    Issuer,
+    build_configuration,
+    trust_cluster,
+    trust_keycloak,
+    trust_provider,
+)
 
 Authenticator = dict[str, Any]
-
-KEYCLOAK_CLUSTER: Final = "claims.?azp.orValue(':').split(':')[0]"
-KEYCLOAK_SUBJECT: Final = "claims.?azp.orValue(':').substring(claims.?azp.orValue(':').indexOf(':') + 1)"
-"""A service account is a client whose id is ``<cluster>:<sub>`` (`kraut_lab.keycloak`)."""
 
 
 def authentication_configuration(authenticators: Sequence[Authenticator]) -> dict[str, Any]:
@@ -34,5 +36,4 @@ def through_dex(sources: Sequence[str], *, issuer: str, audience: str, ca: str) 
 
 def through_keycloak(sources: Sequence[str], *, issuer: str, audience: str, ca: str) -> Authenticator:
     """Service accounts of ``sources`` that were Keycloak's clients by their own tokens."""
-    entry = Issuer(url=issuer, audience=audience, ca=ca)
-    return trust_provider(entry, sources, cluster=KEYCLOAK_CLUSTER, subject=KEYCLOAK_SUBJECT)
+    return trust_keycloak(Issuer(url=issuer, audience=audience, ca=ca), sources)

@@ -85,8 +85,9 @@ class Provider(WireModel):
 
     token_endpoint: HttpsUrl = Field(description="URL of the token endpoint.")
     ca_bundle: CaBundle | None = Field(default=None, description=_CA)
-    grant_type: Literal["TokenExchange", "JWTBearer"] = Field(
-        default="TokenExchange", description="TokenExchange (RFC 8693), or JWTBearer (RFC 7523). Default TokenExchange."
+    grant_type: Literal["TokenExchange", "JWTBearer", "ClientCredentials"] = Field(
+        default="TokenExchange",
+        description="TokenExchange (RFC 8693), JWTBearer (RFC 7523), or ClientCredentials (RFC 6749): the client itself acts, with method ServiceAccount that is the account. Default TokenExchange.",
     )
     subject_audience: Visible = Field(
         description="Audience that the service account's token must have there, by habit the provider's issuer."

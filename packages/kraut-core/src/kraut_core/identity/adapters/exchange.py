@@ -12,7 +12,8 @@ from kraut_core.identity.sources import Token, TokenCache, TokenSource, digest
 
 
 class ExchangeTokenSource:
-    """A ``TokenSource`` that exchanges what ``subject`` gives.
+    """A ``TokenSource`` that exchanges what ``subject`` gives; a client that asks for itself (client credentials) and shows
+    another credential than a service account's token needs no subject, and none is got.
 
     The cache is keyed by subject token, audience and provider: a rotated subject token means a new exchange.
     """
@@ -39,9 +40,14 @@ class ExchangeTokenSource:
 
         Raises ExchangeRefusedError, ExchangeUnavailableError, CredentialError, UntrustedUrlError.
         """
-        subject = await self._subject.token(self._exchange.subject_audience)
-        key = digest(subject.value, audience, self._exchange.token_endpoint, self._client.client_id)
-        return await self._cache.get(key, lambda: self._ask(subject.value, audience))
+        subject = await self._subject_token()
+        key = digest(subject, audience, self._exchange.token_endpoint, self._client.client_id)
+        return await self._cache.get(key, lambda: self._ask(subject, audience))
+
+    async def _subject_token(self) -> str:
+        if self._exchange.grant == "client-credentials" and self._client.method != "service_account":
+            return ""
+        return (await self._subject.token(self._exchange.subject_audience)).value
 
     async def _ask(self, subject: str, audience: str) -> Token:
         url = self._exchange.token_endpoint
@@ -56,6 +62,6 @@ class ExchangeTokenSource:
             answer.headers,
             answer.body,
             audience=audience,
-            secrets=(subject, *secrets),
+            secrets=(*filter(None, (subject,)), *secrets),
             now=self._clock(),
         )
