@@ -8,39 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from kraut_lab.apt import AptRepository, DebPackage
 from kraut_lab.crashes.boundaries import crossed
-from kraut_lab.crashes.finalstate import gather, workflow_state
+from kraut_lab.crashes.finalstate import gather, gather_after_deletion, workflow_state
 from kraut_lab.crashes.lane import Lane
+from kraut_lab.crashes.packages import PACKAGES
 from kraut_lab.errors import LabError
 from kraut_lab.hosts import LabHost
+from kraut_lab.hosts.witness import FORGET, INSTALL
 from kraut_lab.waiting import wait_for
 
 PATIENCE_SECONDS: Final = 240.0
 """For each step: a killed worker is noticed after its heartbeat timeout of 20 to 30 s, several times if need be."""
 
-PACKAGES: Final = ("kraut-sweep-tool", "kraut-sweep-openssl", "kraut-sweep-kernel")
-
-_COUNT_BOOTS = """
-cat >/etc/systemd/system/count-boots.service <<'UNIT'
-[Unit]
-Before=ssh.service
-[Service]
-Type=oneshot
-ExecStart=/bin/sh -c 'cat /proc/sys/kernel/random/boot_id >>/var/log/kraut-lab-boots'
-[Install]
-WantedBy=multi-user.target
-UNIT
-systemctl --quiet enable count-boots.service
-apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y upgrade >/dev/null
-"""
+_UPGRADE = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y upgrade >/dev/null"
 
 _PREPARE = f"""
 rm -rf /var/lib/kraut
 DEBIAN_FRONTEND=noninteractive apt-get -qq -y --allow-downgrades install {" ".join(f"{name}=1.0" for name in PACKAGES)} >/dev/null
 rm -f /run/reboot-required /run/reboot-required.pkgs
 : >/var/log/kraut-lab-maintainer.log
-: >/var/log/kraut-lab-boots
+{FORGET}
 """
 
 
@@ -57,19 +44,9 @@ class Run:
     """Why the course did not come to its end; "" when it did."""
 
 
-def publish(repository: AptRepository) -> None:
-    """Offer both versions of the packages; one is a security update, one asks for a reboot."""
-    for version in ("1.0", "1.1"):
-        repository.publish(
-            DebPackage(PACKAGES[0], version, postinst="sleep 1"),
-            DebPackage(PACKAGES[1], version, security=True),
-            DebPackage(PACKAGES[2], version, requires_reboot=True),
-        )
-
-
 def introduce(host: LabHost) -> None:
-    """Once for each host: it counts its boots, and nothing but the sweep's packages is ever pending."""
-    host.exec(_COUNT_BOOTS)
+    """Once for each host: it records its boots and package runs, and nothing but the sweep's packages is ever pending."""
+    host.exec(INSTALL + _UPGRADE)
 
 
 def run_course(lane: Lane, name: str, at: str = "") -> Run:
@@ -83,7 +60,7 @@ def run_course(lane: Lane, name: str, at: str = "") -> Run:
     try:
         _discover(lane, name)
         state = _update(lane, name)
-        _delete(lane, name)
+        state["after deletion"] = _delete(lane, name)
     except LabError as error:
         trouble = f"{error} {_describe(lane, name)}"
         lane.delete(name)
@@ -108,12 +85,11 @@ def _update(lane: Lane, name: str) -> dict[str, Any]:
     return gather(lane, name)
 
 
-def _delete(lane: Lane, name: str) -> None:
+def _delete(lane: Lane, name: str) -> dict[str, Any]:
     lane.delete(name)
     wait_for(lambda: True if lane.read(name) is None else None, f"{name} to be gone", timeout=PATIENCE_SECONDS)
     wait_for(lambda: _at_rest(lane, name), f"the workflow of {name} to rest", timeout=PATIENCE_SECONDS)
-    if lane.host.exec("ls -d /var/lib/kraut", check=False).returncode == 0:
-        raise LabError(f"/var/lib/kraut of {lane.host.name} should be gone with the Host, it is there.")
+    return gather_after_deletion(lane)
 
 
 def _wait(lane: Lane, name: str, what: str, done: Callable[[dict[str, Any]], bool]) -> None:

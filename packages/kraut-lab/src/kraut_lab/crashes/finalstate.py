@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any, Final
 
 from kraut_lab.crashes.lane import Lane
+from kraut_lab.hosts.witness import Witnessed, read_witnessed
 
 VOLATILE: Final = frozenset(
     {
@@ -26,16 +27,20 @@ VOLATILE: Final = frozenset(
 """Fields that differ between any two runs."""
 
 _INSPECT = """
-echo boots=$(wc -l </var/log/kraut-lab-boots)
-echo installed=$(dpkg-query -W -f '${Package}=${Version}:${db:Status-Status} ' 'kraut-sweep-*')
+for package in $(dpkg-query -W -f '${Package} ' 'kraut-sweep-*'); do
+  echo "$package=$(dpkg-query -W -f '${Version} ${db:Status-Status}' $package)"
+done
 echo broken=$(dpkg --audit | wc -l)
-echo reboot_required=$(ls /run/reboot-required 2>/dev/null | wc -l)
+echo rebootRequired=$(ls /run/reboot-required 2>/dev/null | wc -l)
 echo units=$(systemctl list-units --no-legend --plain --all 'kraut-*.service' | wc -l)
 for lock in lock start.lock; do
   if flock -n /var/lib/kraut/$lock true; then echo $lock=free; else echo $lock=held; fi
 done
-for folder in /var/lib/kraut/ops/*; do
-  echo "operation=$(sed -n 's/^type=//p' $folder/spec) claims=$(ls -d $folder/claim | wc -l) $(grep exitCode $folder/result)"
+"""
+
+_OPERATIONS = """
+cd /var/lib/kraut/ops && for id in *; do
+  echo $id $(sed -n 's/^type=//p' $id/spec) $(sed -n 's/^exitCode=//p' $id/result)
 done
 """
 
@@ -44,19 +49,51 @@ def gather(lane: Lane, name: str) -> dict[str, Any]:
     """The final state of a run, as far as it must be the same in every run."""
     host = lane.read(name) or {}
     status = host.get("status") or {}
-    operations = status.get("operations") or []
-    folders = lane.host.exec("ls /var/lib/kraut/ops").stdout.split()
+    operations = [line.split() for line in lane.host.exec(_OPERATIONS).stdout.splitlines()]
+    recorded = read_witnessed(lane.host)
     return {
         "status": steady(status),
         "generation": host["metadata"]["generation"],
         "finalizers": host["metadata"].get("finalizers"),
         "status names the running boot": (status.get("hostInfo") or {}).get("bootID") == lane.host.boot_id,
-        "operations in status are those on the host": {o["id"] for o in operations} == set(folders),
+        "operations in status are those on the host": sorted(o["id"] for o in status.get("operations") or [])
+        == sorted(id_ for id_, *_ in operations),
         "reservations": (lane.policy().get("status") or {}).get("reservations") or [],
-        "configured": sorted(Counter((e.package, e.version) for e in lane.host.maintainer_log()).items()),
-        "machine": sorted(lane.host.exec(_INSPECT).stdout.splitlines()),
+        "configured": [[*what, times] for what, times in sorted(_configured(lane).items())],
+        "machine": dict(line.split("=", 1) for line in lane.host.exec(_INSPECT).stdout.splitlines()),
+        "boots": recorded.boots,
+        "operations on the host": on_the_host(operations, recorded),
         "workflow": workflow_state(lane.workflow(name)),
     }
+
+
+def gather_after_deletion(lane: Lane) -> dict[str, Any]:
+    """What the host tells once its Host is gone: a reboot or a package run may still have come after `gather`."""
+    recorded = read_witnessed(lane.host)
+    runs = [recorded.runs(operation) for operation in recorded.operations]
+    return {
+        "boots": recorded.boots,
+        "apt runs of operations": sorted(runs, key=str),
+        "configured": [[*what, times] for what, times in sorted(_configured(lane).items())],
+        "folder": lane.host.exec("ls -d /var/lib/kraut", check=False).stdout.strip() or "gone",
+    }
+
+
+def on_the_host(operations: list[list[str]], recorded: Witnessed) -> list[str]:
+    """Type, exit code and runs of apt of each operation (pure): those with a folder, and those that only apt tells of.
+
+    Args:
+        operations: id, type and exit code, the last one absent while there is no result.
+    """
+    told = {id_ for id_, *_ in operations}
+    known = [(id_, f"{type_} exit {code[0] if code else 'none'}") for id_, type_, *code in operations]
+    found = known + [(id_, "without a folder") for id_ in recorded.operations - told]
+    runs = [(said, recorded.runs(id_)) for id_, said in found]
+    return sorted(f"{said}: lists {run['lists']} times, packages {run['packages']} times" for said, run in runs)
+
+
+def _configured(lane: Lane) -> Counter[tuple[str, str]]:
+    return Counter((entry.package, entry.version) for entry in lane.host.maintainer_log())
 
 
 def steady(value: Any) -> Any:

@@ -70,8 +70,10 @@ Written by `make sweep`; not edited by hand. A golden run ({golden:.1f} s) logs 
 activities, requests to the API server, connections to the host, scripts on it, pieces of watches and signals to Temporal.
 Then, for each crossing in turn, the course is run again on a host of its own, and there the process is killed (SIGKILL) or
 the connection cut. *Same* means: the status without ids, times and versions, the packages, what maintainer scripts ran (each
-once), the number of reboots (one), the operations on the host (each claimed once, those of the status and no others),
-locks, units, reservations, finalizers and the workflow end as in the golden run, and deletion leaves nothing.
+once), the number of reboots (one, counted again after the deletion), the operations on the host (those of the status and no
+others, and apt's own hooks tell that the update's script ran once), locks, units, reservations, finalizers and the workflow end
+as in the golden run, and deletion leaves nothing. The golden runs themselves are held against what is right, not only against
+each other.
 *Not crossed* are crossings that not all golden runs had (how a connection ends when its host goes down), and three more runs
 had not either, counting any such crossing of the same activity.
 All of it took {minutes:.0f} min.

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from kraut_lab.crashes.boundaries import Boundary, any_such, boundaries
-from kraut_lab.crashes.course import Run, introduce, publish, run_course
+from kraut_lab.crashes.course import Run, introduce, run_course
 from kraut_lab.crashes.finalstate import differences
 from kraut_lab.crashes.lane import Lane
+from kraut_lab.crashes.packages import publish
+from kraut_lab.crashes.right import mistakes
 from kraut_lab.errors import LabError
 from kraut_lab.lab import Lab, in_parallel
 from kraut_lab.progress import Progress, silent
@@ -75,12 +77,16 @@ class Sweep:
         """A golden run on every lane at once.
 
         Raises:
-            LabError: one did not come to its end, or they do not end alike.
+            LabError: one did not come to its end, ended otherwise than is right, or they do not end alike.
         """
         runs = list(self._on_lanes(lambda lane, _: self._run(lane), range(len(self._made))))
         for run in runs:
             if run.trouble:
                 raise LabError(f"A golden run should come to its end. {run.trouble}")
+            if found := mistakes(run.state):
+                raise LabError(
+                    f"A golden run should end as is right, it is the measure of all others: {'; '.join(found)}"
+                )
             if found := differences(runs[0].state, run.state):
                 raise LabError(f"Golden runs should end alike, they differ: {'; '.join(found)}")
         return Golden(runs[0].state, boundaries([run.crossed for run in runs]), [run.seconds for run in runs])
