@@ -1,7 +1,12 @@
 """Cluster east with an issuer that kraut-oidc-proxy publishes over TLS, a Dex that trusts it, and cluster west that trusts both."""
 
+import asyncio
+import base64
 import contextlib
+import json
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -165,3 +170,57 @@ async def east_worker(site) -> AsyncIterator[TokenRequestSource]:
     """Tokens of east's service account kraut-worker."""
     async with KubeClient.connect(str(site.kubeconfig)) as kube:
         yield TokenRequestSource(kube, "kraut-system", "kraut-worker")
+
+
+class Kubectl:
+    """kubectl, as a person runs it: ``kubectl(kubeconfig, *words)``."""
+
+    def __call__(self, config, *words, stdin=None):
+        program = Path(sys.executable).with_name("kubectl")
+        argv = [program, f"--kubeconfig={config}", f"--cache-dir={config.parent / '.cache'}", *words]
+        env = {"HOME": str(config.parent)}
+        return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=300, env=env)
+
+    async def until_it_works(self, config, *words):
+        """An API server looks for the keys of its issuers in the background after its start."""
+        async with asyncio.timeout(150):
+            while True:
+                done = await asyncio.to_thread(self, config, *words)
+                if done.returncode == 0:
+                    return done
+                await asyncio.sleep(0.3)
+
+
+@pytest.fixture
+def kubectl() -> Kubectl:
+    return Kubectl()
+
+
+@pytest.fixture
+def through(site, tmp_path):
+    """``through(server, *options)``: a kubeconfig for a server whose user is kraut-credential."""
+
+    def make(server, *options, told=None):
+        ca = base64.b64encode(site.cluster_ca.read_bytes()).decode()
+        cluster = {"server": server.url, "certificate-authority-data": ca}
+        if told:
+            extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": told}}
+            cluster["extensions"] = [extension]
+        run = {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "interactiveMode": "Never",
+            "provideClusterInfo": True,
+            "command": sys.executable,
+            "args": ["-m", "kraut_cli.credential", *map(str, options)],
+        }
+        document = {
+            "current-context": "x",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": {"exec": run}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        }
+        config = tmp_path / f"{len(list(tmp_path.iterdir()))}.kubeconfig"
+        config.write_text(json.dumps(document))
+        return config
+
+    return make

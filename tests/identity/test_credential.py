@@ -1,13 +1,10 @@
 """kubectl through kraut-credential: as a service account of east in west, with no secret of west; nothing else gets in."""
 
-import asyncio
-import base64
 import json
 import os
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,54 +13,6 @@ pytestmark = pytest.mark.integration
 WEST = "https://api.west.example.com"
 USER = "kraut:east:system:serviceaccount:kraut-system:kraut-worker"
 PLUGIN = [sys.executable, "-m", "kraut_cli.credential"]
-
-
-def kubectl(config, *words):
-    program = Path(sys.executable).with_name("kubectl")
-    argv = [program, f"--kubeconfig={config}", f"--cache-dir={config.parent / '.cache'}", *words]
-    return subprocess.run(
-        argv, capture_output=True, text=True, check=False, timeout=120, env={"HOME": str(config.parent)}
-    )
-
-
-async def until_it_works(config, *words):
-    """An API server looks for the keys of its issuers in the background after its start."""
-    async with asyncio.timeout(150):
-        while True:
-            done = await asyncio.to_thread(kubectl, config, *words)
-            if done.returncode == 0:
-                return done
-            await asyncio.sleep(0.3)
-
-
-@pytest.fixture
-def through(site, tmp_path):
-    """``through(server, *options)``: a kubeconfig for a server whose user is the plugin."""
-
-    def make(server, *options, told=None):
-        ca = base64.b64encode(site.cluster_ca.read_bytes()).decode()
-        cluster = {"server": server.url, "certificate-authority-data": ca}
-        if told:
-            extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": told}}
-            cluster["extensions"] = [extension]
-        run = {
-            "apiVersion": "client.authentication.k8s.io/v1",
-            "interactiveMode": "Never",
-            "provideClusterInfo": True,
-            "command": PLUGIN[0],
-            "args": [*PLUGIN[1:], *map(str, options)],
-        }
-        document = {
-            "current-context": "x",
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"exec": run}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        }
-        config = tmp_path / f"{len(list(tmp_path.iterdir()))}.kubeconfig"
-        config.write_text(json.dumps(document))
-        return config
-
-    return make
 
 
 @pytest.fixture
@@ -80,9 +29,9 @@ def requester(site):
     site.proxy_kubeconfig.with_name("requester").write_text(site.kubeconfig.read_text())
 
 
-async def test_kubectl_is_a_service_account_of_east_in_west(through, west, as_worker):
+async def test_kubectl_is_a_service_account_of_east_in_west(kubectl, through, west, as_worker):
     config = through(west, f"--audience={WEST}", *as_worker)
-    done = await until_it_works(config, "auth", "whoami", "-o", "json")
+    done = await kubectl.until_it_works(config, "auth", "whoami", "-o", "json")
     assert json.loads(done.stdout)["status"]["userInfo"]["username"] == USER
     refused = kubectl(config, "get", "secrets", "-A")
     assert "Forbidden" in refused.stderr, "the RBAC of west decides"
@@ -90,14 +39,14 @@ async def test_kubectl_is_a_service_account_of_east_in_west(through, west, as_wo
     assert kubectl(told, "auth", "whoami").returncode == 0
 
 
-async def test_a_token_for_west_is_refused_by_east(through, site, west, as_worker):
-    await until_it_works(through(west, f"--audience={WEST}", *as_worker), "auth", "whoami")
+async def test_a_token_for_west_is_refused_by_east(kubectl, through, site, west, as_worker):
+    await kubectl.until_it_works(through(west, f"--audience={WEST}", *as_worker), "auth", "whoami")
     done = kubectl(through(site.server, f"--audience={WEST}", *as_worker), "auth", "whoami")
     assert done.returncode != 0
     assert "must be logged in" in done.stderr or "Unauthorized" in done.stderr, done.stderr
 
 
-async def test_through_a_projected_file_and_dex(through, site, west, tmp_path):
+async def test_through_a_projected_file_and_dex(kubectl, through, site, west, tmp_path):
     token = tmp_path / "token"
     token.write_text(site.server.token("kraut-system", "kraut-worker", site.dex.issuer))
     cache = tmp_path / "cache"
@@ -114,7 +63,7 @@ async def test_through_a_projected_file_and_dex(through, site, west, tmp_path):
         f"--cache-dir={cache}",
     ]
     config = through(west, *options)
-    done = await until_it_works(config, "auth", "whoami", "-o", "json")
+    done = await kubectl.until_it_works(config, "auth", "whoami", "-o", "json")
     assert json.loads(done.stdout)["status"]["userInfo"]["username"] == USER
     [kept] = cache.iterdir()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600

@@ -1,5 +1,6 @@
 """``kraut cluster connect``: everything that both sides need so that kraut reaches another cluster without a shared secret."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -7,6 +8,7 @@ from typing import Any, Final
 import click
 
 from kraut_cli.clusters.connecting import Connecting, Options
+from kraut_cli.clusters.issuers import EVERY_ISSUER, silent_issuers
 from kraut_cli.formats.dump import as_yaml
 from kraut_cli.hosts.state import describe, is_ready
 from kraut_cli.hosts.waiting import Duration, wait_until
@@ -88,6 +90,8 @@ def connect(
     kraut-worker to ask for tokens of this one account, and the Cluster; the other one gets bindings for the user that the
     account is there. It can be repeated: it changes what is missing.
 
+    The other API server takes a changed file only when every issuer in it answers; one that does not answer from here is a warning.
+
     \b
     kraut cluster connect west --home-name east --audience https://api.west.example.com \\
       --target-kubeconfig west.kubeconfig > authentication.yaml
@@ -98,6 +102,8 @@ def connect(
         raise click.UsageError("--dry-run writes nothing, so there is nothing to --wait for")
     work = Connecting(session, Options(name=name_of(options), namespace=session.namespace, **options))
     plan = work.plan(existing=authentication_config)
+    for problem in asyncio.run(silent_issuers(plan.configuration)):
+        note(f"warning: {problem}")
     if export:
         click.echo(_sections(plan.home, plan.target, plan.configuration), nl=False)
         return
@@ -105,7 +111,8 @@ def connect(
         note(line)
     if authentication_config is None:
         note(
-            "put what follows into the file of --authentication-config of the other API server; it is read again by itself"
+            "put what follows into the file of --authentication-config of the other API server; it is read again by itself, "
+            f"and {EVERY_ISSUER}"
         )
         click.echo(as_yaml(plan.configuration), nl=False)
     else:

@@ -10,15 +10,12 @@ from kraut_core.errors import (
     ApiServerError,
     ConflictError,
     ForbiddenError,
-    KrautError,
     NotFoundError,
-    PermanentError,
-    UnreachableError,
 )
-from kraut_core.kube.explicit import Endpoint
-from kraut_core.kube.transport import CERTIFICATE_UNTRUSTED, Transport
-from kraut_core.redaction import redact_text
+from kraut_core.identity.errors import ExchangeRefusedError, ExchangeUnavailableError
+from kraut_core.kube.transport import Transport
 from kraut_worker.adapters.kube.access import Accesses
+from kraut_worker.adapters.kube.explaining import explain, explain_exchange
 from kraut_worker.planning import cluster_verdicts as verdicts
 from kraut_worker.ports import ClusterSighting, ClusterTarget
 
@@ -41,6 +38,8 @@ class HttpsClusterProber:
             try:
                 await transport.open()
                 return await look(transport)
+            except (ExchangeRefusedError, ExchangeUnavailableError) as error:
+                raise explain_exchange(error) from None
             except (ApiServerError, ForbiddenError, NotFoundError, ConflictError) as error:
                 found = explain(error, endpoint, target)
                 if found.reason == verdicts.UNAUTHORIZED:
@@ -90,38 +89,3 @@ def _json(body: bytes, what: str) -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     raise ApiServerError(f"{what} should answer with a JSON object, it does not: is it a Kubernetes API server?")
-
-
-def explain(error: KrautError, endpoint: Endpoint, target: ClusterTarget) -> KrautError:
-    """The error with what to do about it (pure)."""
-    server = endpoint.server
-    said = redact_text(error.message, known=endpoint.secrets)
-    if error.reason == CERTIFICATE_UNTRUSTED:
-        where = "certificate-authority-data of the kubeconfig" if target.access.kubeconfig else "caBundle"
-        return PermanentError(
-            f"the certificate of {server} should come from an authority of {where}, and be for this name: correct one of them ({said})",
-            reason=verdicts.CERTIFICATE_UNTRUSTED,
-        )
-    if isinstance(error, ForbiddenError) and error.status == 401:
-        return PermanentError(f"{server} does not know kraut: {_trust(target)}", reason=verdicts.UNAUTHORIZED)
-    if isinstance(error, ForbiddenError):
-        return PermanentError(
-            f"{server} refuses what every authenticated user may do: bind the ClusterRoles system:basic-user and system:public-info-viewer there ({said})",
-            reason=verdicts.FORBIDDEN,
-        )
-    if isinstance(error, ApiServerError) and not error.status:
-        return UnreachableError(f"{server} does not answer; kraut goes on trying ({said})")
-    return ApiServerError(f"{server} does not answer as a Kubernetes API server ({said})")
-
-
-def _trust(target: ClusterTarget) -> str:
-    access = target.access
-    if access.kubeconfig is not None:
-        return f"the credential in Secret {access.kubeconfig.secret_ref.name} has expired or was withdrawn; write a new one"
-    way = access.direct or access.exchange
-    audience = way.audience if way is not None else ""
-    whom = "the home cluster's issuer" if access.direct is not None else "the provider's issuer"
-    return (
-        f"its AuthenticationConfiguration should trust {whom} for the audience {audience}, and its API server must reach that "
-        "issuer's keys; `kraut cluster connect --export` prints the entry"
-    )
