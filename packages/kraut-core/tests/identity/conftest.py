@@ -96,12 +96,12 @@ def ca_file(authority: CertificateAuthority) -> Path:
 
 
 @pytest.fixture
-def site(authority: CertificateAuthority) -> Callable[[], AbstractAsyncContextManager[Site]]:
-    """``async with site() as server``: HTTPS on loopback under the name localhost."""
+def site(authority: CertificateAuthority) -> Callable[..., AbstractAsyncContextManager[Site]]:
+    """``async with site() as server``: HTTPS on loopback under the name localhost, or at another ``address``."""
 
     @asynccontextmanager
-    async def serve() -> AsyncIterator[Site]:
-        pair = authority.issue("site", "site", hosts=("localhost", "127.0.0.1"))
+    async def serve(address: str = "127.0.0.1") -> AsyncIterator[Site]:
+        pair = authority.issue("site", "site", hosts=("localhost", "127.0.0.1", "inside.example.com", "::1"))
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(pair.certificate, pair.key)
         found = Site()
@@ -109,7 +109,7 @@ def site(authority: CertificateAuthority) -> Callable[[], AbstractAsyncContextMa
         app.router.add_route("*", "/{path:.*}", found.handle)
         runner = web.AppRunner(app, shutdown_timeout=1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        await web.TCPSite(runner, address, 0, ssl_context=tls).start()
         found.url = f"https://localhost:{runner.addresses[0][1]}"
         try:
             yield found

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import os
 import socket
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -70,6 +71,55 @@ async def test_a_name_is_judged_by_the_address_that_is_connected_to(server, ca_f
     assert server.calls == []
 
 
+async def test_an_ipv6_address_is_judged_as_what_it_is(site, ca_file):
+    """IPv6's own loopback, and IPv4's as IPv6 writes it, at servers that would answer."""
+    async with site("::1") as six, site() as four:
+        six.answers["/ok"] = four.answers["/ok"] = web.Response(body=b"fine")
+        at_six = f"https://[::1]:{six.url.rpartition(':')[2]}/ok"
+        mapped = f"https://[::ffff:127.0.0.1]:{four.url.rpartition(':')[2]}/ok"
+        async with SafeHttp(networks=(ip_network("10.0.0.0/8"),), ca_file=ca_file) as http:
+            for url in (at_six, mapped):
+                with pytest.raises(UntrustedUrlError, match="address"):
+                    await http.get(url)
+        assert (six.calls, four.calls) == ([], [])
+        async with SafeHttp(networks=(ip_network("::1/128"),), ca_file=ca_file) as http:
+            assert await http.get(at_six) == b"fine"
+            with pytest.raises(UntrustedUrlError, match="address"):
+                await http.get(mapped)
+        assert four.calls == []
+
+
+@pytest.fixture
+async def inside(site, monkeypatch):
+    """A server that would answer, by a name that anybody may publish, at an address that nobody may ask."""
+    real = socket.getaddrinfo
+
+    def resolving(host, *arguments, **options):
+        return real("127.0.0.2" if host == "inside.example.com" else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolving)
+    async with site("127.0.0.2") as found:
+        found.url = f"https://inside.example.com:{found.url.rpartition(':')[2]}"
+        yield found
+
+
+async def test_a_redirect_or_jwks_uri_by_name_to_an_inner_address_is_not_asked(server, inside, ca_file, signer):
+    allowed = (ip_network("127.0.0.1/32"),)
+    inside.answers["/keys"] = web.Response(body=signer.jwks())
+    server.answers["/away"] = redirect(f"{inside.url}/keys")
+    document = f'{{"issuer":"{server.url}","jwks_uri":"{inside.url}/keys"}}'
+    server.answers["/.well-known/openid-configuration"] = web.Response(body=document.encode())
+    issuer = TrustedIssuer(url=server.url, audiences=frozenset({"a"}), ca_file=ca_file, networks=allowed)
+    async with SafeHttp(networks=allowed, ca_file=ca_file) as http:
+        with pytest.raises(UntrustedUrlError, match=r"127\.0\.0\.2"):
+            await http.get(f"{server.url}/away")
+    with pytest.raises(UntrustedUrlError, match=r"127\.0\.0\.2"):
+        await fetch_keys(issuer)
+    assert inside.calls == []
+    everywhere = replace(issuer, networks=LOOPBACK)
+    assert await fetch_keys(everywhere) == signer.jwks(), "nothing but the address was in the way"
+
+
 async def test_redirects_are_followed_only_to_where_requests_may_go(server, http, monkeypatch):
     server.answers |= {
         "/once": redirect("/ok"),
@@ -78,9 +128,11 @@ async def test_redirects_are_followed_only_to_where_requests_may_go(server, http
         "/user": redirect("https://user@localhost/ok"),
         "/loop": redirect("/loop"),
         "/nowhere": web.Response(status=302),
+        "/no-name": redirect("https://a..b/"),
+        "/no-address": redirect("https://[:::::]/"),
     }
     assert await http.get(f"{server.url}/once") == b"fine"
-    for path in ("/plain", "/metadata", "/user"):
+    for path in ("/plain", "/metadata", "/user", "/no-name", "/no-address"):
         with pytest.raises(UntrustedUrlError):
             await http.get(f"{server.url}{path}")
     for path in ("/loop", "/nowhere"):
@@ -173,6 +225,9 @@ async def test_keys_come_from_the_document_and_an_odd_one_leads_nowhere(server, 
         ({"keys": "http://localhost/keys"}, "UrlUntrusted"),
         ({"keys": "https://169.254.169.254/keys"}, "UrlUntrusted"),
         ({"keys": f"{server.url}/absent"}, "ResponseUnusable"),
+        ({"keys": "https://a..b/keys"}, "UrlUntrusted"),
+        ({"keys": f"https://{'a' * 64}.example.com/keys"}, "UrlUntrusted"),
+        ({"keys": "https://[:::::]/keys"}, "UrlUntrusted"),
     ):
         publish(**changes)
         now += 300

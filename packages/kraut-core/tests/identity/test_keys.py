@@ -141,6 +141,13 @@ async def test_poison_keeps_the_last_good_keys(world, signer):
         assert (world.fetches, world.told[-1][1].reason) == (1 + number, "JwksInvalid")
 
 
+async def test_what_nobody_foresaw_keeps_the_last_good_keys_too(world):
+    assert await world.has("rsa")
+    world.body, world.now = UnicodeError("label empty or too long"), MAX_AGE_SECONDS
+    assert await world.has("rsa")
+    assert (world.fetches, world.told[-1][1].reason) == (2, "InternalError")
+
+
 async def test_keys_for_algorithms_that_are_not_verified_are_left_out(signer):
     okp = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "ed"}
     world = World(json.dumps({"keys": [okp, signer.rsa.as_dict(private=False)]}).encode())

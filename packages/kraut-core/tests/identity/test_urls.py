@@ -1,9 +1,12 @@
 """Statement 5: which URLs and addresses may be asked."""
 
+import re
+from contextlib import nullcontext
 from ipaddress import ip_network
 
 import pytest
 
+from kraut_core.api.v1alpha1.cluster import HTTPS_PATTERN
 from kraut_core.identity.discovery import parse_discovery
 from kraut_core.identity.errors import IssuerDocumentError, UntrustedUrlError
 from kraut_core.identity.urls import check_address, check_url, next_url
@@ -18,6 +21,8 @@ from kraut_core.identity.urls import check_address, check_url, next_url
         "https://xn--bcher-kva.example.com/",
         "https://10.0.0.1:6443/openid/v1/jwks",
         "https://[fd00::1]:6443/",
+        "https://[64:ff9b::192.0.2.33]/",
+        "https://" + "a" * 63 + ".example.com",
         "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c/jwks",
     ],
 )
@@ -63,12 +68,48 @@ def test_a_plain_https_url_is_asked(url):
         "https://0x7f.1/",
         "https://127.1/",
         "https://[::1",
+        "https://[:::::]",
+        "https://[1.2.3.4]",
+        "https://[fd00::1::2]",
+        "https://[fd00::12345]",
+        "https://a..b",
+        "https://a.-b",
+        "https://a-.b",
+        "https://" + "a" * 64 + ".example.com",
+        "https://example." + "a" * 64,
         "https://" + "a" * 260 + ".com",
         "https://a.example.com/" + "a" * 2048,
     ],
 )
 def test_everything_else_is_not(url):
     with pytest.raises(UntrustedUrlError):
+        check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("host", "possible"),
+    [
+        ("a.example.com", True),
+        ("a" * 63 + ".example.com", True),
+        ("10.0.0.1", True),
+        ("[fd00::1]", True),
+        ("[::1]", True),
+        ("[1:2:3:4:5:6:7:8]", True),
+        ("a..b", False),
+        ("a" * 64 + ".example.com", False),
+        ("a-.example.com", False),
+        ("[:::::]", False),
+        ("[1:2:3]", False),
+        ("[fd00::1::2]", False),
+        ("[fd00::12345]", False),
+        ("[1.2.3.4]", False),
+        ("[]", False),
+    ],
+)
+def test_a_cluster_can_name_the_hosts_that_can_be_asked(host, possible):
+    url = f"https://{host}:6443/a"
+    assert bool(re.search(HTTPS_PATTERN, url)) is possible
+    with nullcontext() if possible else pytest.raises(UntrustedUrlError):
         check_url(url)
 
 
@@ -85,7 +126,19 @@ def test_a_redirect_is_followed_to_a_good_place(location, leads):
 
 
 @pytest.mark.parametrize(
-    "location", ["http://a.example.com/", "//evil.example.com/a?b", "file:///etc", "https://u@b/", "?x", "#x"]
+    "location",
+    [
+        "http://a.example.com/",
+        "//evil.example.com/a?b",
+        "file:///etc",
+        "https://u@b/",
+        "?x",
+        "#x",
+        "https://[:::::]",
+        "https://[",
+        "https://a..b",
+        "//\u2100.example.com",
+    ],
 )
 def test_a_redirect_elsewhere_is_not(location):
     with pytest.raises(UntrustedUrlError):
@@ -94,7 +147,17 @@ def test_a_redirect_elsewhere_is_not(location):
 
 @pytest.mark.parametrize(
     "address",
-    ["93.184.216.34", "10.0.0.1", "172.16.3.4", "192.168.1.1", "100.64.0.1", "198.18.0.10", "2606:2800::1", "fd00::1"],
+    [
+        "93.184.216.34",
+        "10.0.0.1",
+        "172.16.3.4",
+        "192.168.1.1",
+        "100.64.0.1",
+        "198.18.0.10",
+        "2606:2800::1",
+        "fd00::1",
+        "2001:db8::1",
+    ],
 )
 def test_public_and_private_addresses_are_fine(address):
     check_address(address)
@@ -121,6 +184,14 @@ BLOCKED = [
     "::ffff:169.254.169.254",
     "64:ff9b::a9fe:a9fe",
     "2002:7f00:1::",
+    "::127.0.0.1",
+    "::169.254.169.254",
+    "::10.0.0.1",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:ffff::7f00:1",
+    "2001:0:7f00:1::1",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe",
 ]
 
 

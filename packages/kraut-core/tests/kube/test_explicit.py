@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from kraut_core.errors import SecretError
+from kraut_core.errors import InvalidSpecError, KrautError, SecretError
 from kraut_core.kube.explicit import Endpoint, explicit_access, parse_kubeconfig
+from kraut_core.kube.transport import Transport
 
 PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----\n").decode()
 CLUSTER = {"server": "https://a:6443/", "certificate-authority-data": PEM}
@@ -86,3 +87,24 @@ async def test_an_error_of_the_token_reaches_the_caller_as_it_is():
 
     with pytest.raises(SecretError, match=r"^no$"):
         await explicit_access(Endpoint(server="https://a"), refuse).authorization()
+
+
+@pytest.mark.parametrize(
+    ("server", "error"),
+    [
+        ("https://a..b", InvalidSpecError),
+        ("https://" + "a" * 64 + ".example.com", InvalidSpecError),
+        ("https://[1.2.3.4]", KrautError),
+        # What it is differs between releases of Python.
+        ("https://[:::::]", KrautError),
+    ],
+)
+async def test_a_server_that_no_host_can_have_is_an_error_of_the_object(server, error):
+    """Not one of Python's, which nobody expects: a Cluster with such a server says what is wrong with it."""
+    transport = Transport(explicit_access(Endpoint(server=server)), user_agent="kraut-tests/1", timeout_seconds=60)
+    await transport.open()
+    try:
+        with pytest.raises(error):
+            await transport.read("/version", max_bytes=1024)
+    finally:
+        await transport.close()

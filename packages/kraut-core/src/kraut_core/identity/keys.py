@@ -93,6 +93,10 @@ class KeyCache:
             state.fetched_at, state.trouble = self._clock(), None
         except KrautError as error:
             state.trouble = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the last good keys stay
+            state.trouble = KrautError(
+                f"{type(error).__name__} while reading the keys of {issuer.url}: a defect, report it"
+            )
         finally:
             state.running = None
         self._on_fetch(issuer.url, state.trouble)

@@ -7,7 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kraut_core.errors import ApiServerError, ConflictError, ForbiddenError, KrautError, NotFoundError
+from kraut_core.errors import (
+    ApiServerError,
+    ConflictError,
+    ForbiddenError,
+    InvalidSpecError,
+    KrautError,
+    NotFoundError,
+)
 from kraut_core.kube.config import Access
 from kraut_core.redaction import redact_text
 
@@ -98,7 +105,8 @@ class Transport:
     ) -> bytes:
         """Send one request and return the body of a 2xx answer.
 
-        Raises NotFoundError (404), ConflictError (409), ForbiddenError (other 4xx), ApiServerError (429, 5xx, no answer).
+        Raises NotFoundError (404), ConflictError (409), ForbiddenError (other 4xx), ApiServerError (429, 5xx, no answer),
+        InvalidSpecError (no host can have the server's name).
         """
         import aiohttp  # noqa: PLC0415
 
@@ -153,19 +161,26 @@ class Transport:
             raise RuntimeError("the client is closed; use it inside `async with KubeClient.connect(...)`")
         authorization = await self.access.authorization(renew=renew)
         identity = {} if authorization is None else {"Authorization": authorization}
-        return await self._session.request(
-            request.method,
-            (request.server or self.access.server) + request.path,
-            params=request.params,
-            headers={**request.headers, **identity},
-            data=request.body,
-            timeout=request.deadlines,
-            ssl=self.access.tls,
-            server_hostname=self.access.server_name,
-            proxy=self.access.proxy,
-            # A redirect would carry the identity to wherever it points.
-            allow_redirects=False,
-        )
+        server = request.server or self.access.server
+        try:
+            return await self._session.request(
+                request.method,
+                server + request.path,
+                params=request.params,
+                headers={**request.headers, **identity},
+                data=request.body,
+                timeout=request.deadlines,
+                ssl=self.access.tls,
+                server_hostname=self.access.server_name,
+                proxy=self.access.proxy,
+                # A redirect would carry the identity to wherever it points.
+                allow_redirects=False,
+            )
+        except ValueError as error:
+            # UnicodeError of a resolver, or aiohttp's InvalidURL: no name or address that could be.
+            raise InvalidSpecError(
+                f"the server should be a URL whose host is an address or has labels of 1 to 63 characters, it is {server}; correct it ({type(error).__name__})"
+            ) from None
 
     def _count(self, method: str, status: int) -> None:
         if self._observe is not None:

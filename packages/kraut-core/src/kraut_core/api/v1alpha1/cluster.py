@@ -7,9 +7,11 @@ from pydantic import Field, model_validator
 from kraut_core.api.kinds import Column, Kind, Reference, Rule
 from kraut_core.api.meta import Boolean, LocalObjectReference, ReconcileStatus, Resource, WireModel
 
-HTTPS_PATTERN: Final = (
-    r"^https://([a-z0-9]([a-z0-9.\-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,=:@%\-]+)*/?$"
-)
+_LABEL: Final = r"[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?"
+_GROUPS: Final = r"[0-9a-f]{1,4}(:[0-9a-f]{1,4})"
+_IPV6: Final = rf"\[{_GROUPS}{{7}}\]|\[({_GROUPS}{{0,6}})?::({_GROUPS}{{0,6}})?\]"
+HTTPS_PATTERN: Final = rf"^https://({_LABEL}(\.{_LABEL})*|{_IPV6})(:[0-9]{{1,5}})?(/[A-Za-z0-9._~!$&'()*+,=:@%\-]+)*/?$"
+"""As ``kraut_core.identity.urls.check_url``, as far as a pattern can."""
 CA_BUNDLE_PATTERN: Final = r"^LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t[A-Za-z0-9+/]+={0,2}$"
 """Base64 of text that begins with ``-----BEGIN CERTIFICATE-----``."""
 VISIBLE_PATTERN: Final = r"^[!-~]+$"

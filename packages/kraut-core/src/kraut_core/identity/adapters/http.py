@@ -130,6 +130,9 @@ class SafeHttp:
             raise UnreachableError(f"{url} does not answer: {_describe(error)}") from None
         except (aiohttp.ClientError, OSError) as error:
             raise UnreachableError(f"{url} does not answer: {_describe(error)}") from None
+        except ValueError as error:
+            # Of a name that no resolver takes (UnicodeError), should check_url let one through.
+            raise UntrustedUrlError(f"{url} cannot be asked: {type(error).__name__}; correct it") from None
 
     def _make_socket(self, info: Any) -> socket.socket:
         family, kind, protocol, _, address = info
