@@ -57,7 +57,7 @@ class Headings:
             reporter.section(HEADINGS[stage])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        stage = dict(report.user_properties).get("stage", STAGES[0])
+        stage = str(dict(report.user_properties).get("stage", STAGES[0]))
         self._seconds[stage] += report.duration
         self._tests[stage] += report.when == "call"
         self._files[report.nodeid.partition("::")[0]] += round(report.duration * 1000)

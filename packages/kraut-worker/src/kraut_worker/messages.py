@@ -133,6 +133,7 @@ class SweepInput(ObservedModel):
 
 
 class SweepReport(ObservedModel):
-    """How many objects were woken."""
+    """How many objects were woken, and how many wakes Temporal refused since the last attempt began."""
 
     woken: int
+    refused: int = 0

@@ -39,6 +39,16 @@ async def test_it_runs_as_root_and_its_output_and_exit_code_are_kept(host: Any) 
     assert state.boot_id == state.current_boot_id == host.real.boot_id
 
 
+async def test_its_end_alone_is_waited_for_whatever_it_prints(host: Any) -> None:
+    spec = host.spec("head -c 3000000 /dev/zero; until [ -e /root/go ]; do sleep 0.05; done")
+    await host.start(spec)
+    state = await host.poll(spec.id, max_bytes=0, wait_seconds=3)
+    assert (state.state, state.chunk, state.size) == ("Running", b"", 3_000_000)
+    host.exec("touch /root/go")
+    state = await host.poll(spec.id, max_bytes=0, wait_seconds=60)
+    assert (state.state, state.exit_code, state.chunk) == ("Done", 0, b"")
+
+
 async def test_starting_twice_runs_once(host: Any) -> None:
     spec = host.spec(WAITS)
     assert (await host.start(spec)).result == "Started"

@@ -22,7 +22,7 @@ from kraut_worker.messages import Assessment, OperationOrder
 from kraut_worker.operations.exit_codes import ExitCode
 from kraut_worker.operations.state import TERMINAL, Observation, OperationState, decide_state
 from kraut_worker.planning.budget import Denied
-from kraut_worker.planning.plan import Plan, answer, plan_host, postpone, start
+from kraut_worker.planning.plan import Plan, answer, outdate, plan_host, postpone, start
 from kraut_worker.planning.scene import Problem
 from kraut_worker.planning.settle import OPEN
 from kraut_worker.planning.status import discovering_status, host_status
@@ -143,11 +143,14 @@ class Planner(RuleBasedStateMachine):
         self.decided: dict[str, OperationType] = {}
         self.ordered: dict[str, tuple[str, OperationType]] = {}
         self.budget_free = True
+        self.place: int | None = None
         self.plan: Plan | None = None
 
     # What the workflow and its activities do
 
-    def look(self, problem: Problem | None = None, *, answer_is_lost: bool = False) -> Assessment:
+    def look(
+        self, problem: Problem | None = None, *, answer_is_lost: bool = False, dies_before_status: bool = False
+    ) -> Assessment:
         operation_id = self.retried or self._mint()
         host = self._answer_generation(operation_id)
         seen = problem or make_observation(
@@ -167,8 +170,14 @@ class Planner(RuleBasedStateMachine):
             attempt=self.attempt,
             requested=self._requested(),
         )
-        self.plan = self._with_place(plan_host(scene))
+        plan = self._with_place(plan_host(scene))
+        if dies_before_status:
+            self.retried, self.plan = operation_id, None
+            return Assessment(outcome="Rest")
+        self.plan = outdate(plan, None if plan.disrupted else self.place)
         self._write(host_status(self.plan, []), observed=problem is None)
+        if not self.plan.disrupted and self.place is not None and self.place <= self.plan.fencing_token:
+            self.place = None
         if answer_is_lost:
             self.retried = operation_id
             return Assessment(outcome="Rest")
@@ -195,10 +204,12 @@ class Planner(RuleBasedStateMachine):
         assert self.in_flight is None
         assert not self.host.spec.paused
         assert self.host.spec.operating_system.updates != "None"
-        if not self.budget_free:
+        if not self.budget_free and self.place is None:
             return postpone(plan, Denied("waiting for web-2", sharing=2))
         started = start(plan, plan.decision.operation)
         assert started.fencing_token > self.machine.token
+        assert self.place is None or started.fencing_token >= self.place, "a start holds the place under its own token"
+        self.place = started.fencing_token
         return started
 
     def _write(self, status: HostStatus, *, observed: bool) -> None:
@@ -229,9 +240,9 @@ class Planner(RuleBasedStateMachine):
             self.on_their_way.append(given.operation)
         return given
 
-    @rule(lost=st.booleans())
-    def assess(self, lost):
-        self.look(answer_is_lost=lost)
+    @rule(lost=st.booleans(), dies=st.booleans())
+    def assess(self, lost, dies):
+        self.look(answer_is_lost=lost, dies_before_status=dies)
 
     @rule(problem=st.sampled_from([UNREACHABLE, REFUSED]), lost=st.booleans())
     def assess_out_of_sight(self, problem, lost):
@@ -304,6 +315,7 @@ class Planner(RuleBasedStateMachine):
     def the_object_is_created_again(self):
         metadata = self.host.metadata.model_copy(update={"uid": f"uid-{self._mint()}", "generation": 1})
         self.host = self.host.model_copy(update={"metadata": metadata, "status": None})
+        self.place = self.plan = None
 
     @rule(free=st.booleans())
     def the_budget_changes(self, free):
@@ -328,6 +340,13 @@ class Planner(RuleBasedStateMachine):
             return
         states = [operation.state.state for operation in plan.scene.observation.operations.values()]
         assert plan.disrupted or "Running" not in states
+
+    @invariant()
+    def who_needs_no_place_holds_none(self):
+        """I6: a place that nobody can use any more would keep every other host of the policy waiting."""
+        plan = getattr(self, "plan", None)
+        if plan is not None:
+            assert plan.disrupted or self.place is None
 
     # What it all comes to
 

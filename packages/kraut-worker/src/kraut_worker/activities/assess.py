@@ -12,14 +12,14 @@ from kraut_core.errors import ConflictError, InvalidSpecError, KrautError, NotFo
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.events import Event, create_event
 from kraut_worker.activities.cleanup import FINALIZER, HostCleaner
-from kraut_worker.activities.places import give_back, keep_place, take_place
+from kraut_worker.activities.places import give_back, held_token, keep_place, take_place
 from kraut_worker.activities.targets import References, read_references
 from kraut_worker.facts.gather import gather_facts
 from kraut_worker.messages import AssessInput, Assessment
 from kraut_worker.planning.budget import Denied
 from kraut_worker.planning.events import Note, notes_between
 from kraut_worker.planning.observe import observe
-from kraut_worker.planning.plan import Plan, answer, plan_host, postpone, start
+from kraut_worker.planning.plan import Plan, answer, outdate, plan_host, postpone, start
 from kraut_worker.planning.scene import Observation, Problem, Scene
 from kraut_worker.planning.status import discovering_status, host_status
 from kraut_worker.ports import HostConnector
@@ -86,13 +86,15 @@ class HostAssessor:
 
     async def _decide(self, scene: Scene, observed: Sequence[ObservedReference]) -> Assessment:
         plan = await self._with_place(plan_host(scene))
+        held = None if plan.disrupted else await held_token(self._kube, scene.host)
+        plan = outdate(plan, held)
         before = scene.host.status
         status = host_status(plan, observed)
         if status != before:
             await self._write(scene.host, status)
         for note in notes_between(before, status):
             await self._tell(scene.host, note)
-        if not plan.disrupted:
+        if held is not None:
             for waiting in await give_back(self._kube, scene.host, plan.fencing_token):
                 await self._wake(waiting)
         assessment = answer(plan)
@@ -162,8 +164,8 @@ class HostAssessor:
     async def _clean_up(self, host: Host, references: References, question: AssessInput) -> Assessment:
         assessment = await self._cleaner.clean_up(host, references.target, references.problem, attempt=question.attempt)
         if assessment.outcome == "Gone":
-            token = host.status.fencing_token if host.status is not None else 0
-            for waiting in await give_back(self._kube, host, token):
+            # Whoever read the Host before its deletion cannot write it any more: whatever token the place bears, nobody works.
+            for waiting in await give_back(self._kube, host, await held_token(self._kube, host) or 0):
                 await self._wake(waiting)
         return assessment
 

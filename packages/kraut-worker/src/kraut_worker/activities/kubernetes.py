@@ -14,6 +14,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from kraut_core.api.conditions import READY, STALLED, Verdict, set_conditions
 from kraut_core.api.kinds import Kind, kind_named
@@ -33,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 90.0
 """A worker asks for work at least once a minute (a long poll lasts that long)."""
+
+REFUSALS = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.NOT_FOUND})
+"""Temporal's answers to one wake that say nothing of the next; a workflow that took too many signals gives the first."""
 
 
 class KubernetesActivitiesAtHome:
@@ -86,6 +90,7 @@ class KubernetesActivitiesAtHome:
         """Wake every object of a kind, each at its own moment of the spread so that hosts are not all asked at once."""
         kind = kind_named(sweep.kind)
         since, cursor = _resumed()
+        refused = 0
         async with heartbeating(lambda: (since, cursor)):
             # Of each object only what its wake needs: there may be many thousands of them.
             wakes = [
@@ -96,18 +101,31 @@ class KubernetesActivitiesAtHome:
                 if wake.moment <= cursor:
                     continue
                 await asyncio.sleep(max(0.0, since + wake.moment - time.time()))
-                await wake_workflow(
-                    self._temporal,
-                    home=sweep.home,
-                    kind=sweep.kind,
-                    namespace=wake.namespace,
-                    name=wake.name,
-                    request=wake.request,
-                    site=wake.site,
-                    rpc_timeout=timedelta(seconds=10),
-                )
+                refused += not await self._wake(sweep, wake)
                 cursor = wake.moment
-        return SweepReport(woken=len(wakes))
+        return SweepReport(woken=len(wakes) - refused, refused=refused)
+
+    async def _wake(self, sweep: SweepInput, wake: "Wake") -> bool:
+        """False when Temporal refuses this one for good: the objects after it are woken all the same."""
+        try:
+            await wake_workflow(
+                self._temporal,
+                home=sweep.home,
+                kind=sweep.kind,
+                namespace=wake.namespace,
+                name=wake.name,
+                request=wake.request,
+                site=wake.site,
+                rpc_timeout=timedelta(seconds=10),
+            )
+        except RPCError as error:
+            if error.status not in REFUSALS:
+                raise
+            log.warning(
+                "workflow not woken", kind=sweep.kind, namespace=wake.namespace, name=wake.name, error=error.message
+            )
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

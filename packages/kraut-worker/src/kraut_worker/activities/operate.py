@@ -34,6 +34,22 @@ NEVER_BEGAN: frozenset[State] = frozenset({"Pending", "Absent"})
 NOT_BEGUN = "its unit ended before it began, or its folder is gone: is /var/lib/kraut full, or read-only?"
 
 
+class Sight:
+    """When the host last answered: a loss is counted from there, however long the operation ran before."""
+
+    def __init__(self) -> None:
+        self._contact = time.monotonic()
+
+    @property
+    def lost_seconds(self) -> float:
+        """Since its last answer, or since the beginning."""
+        return time.monotonic() - self._contact
+
+    def renew(self) -> None:
+        """It answered just now."""
+        self._contact = time.monotonic()
+
+
 class HostOperator:
     """Runs operations; one per process."""
 
@@ -50,7 +66,8 @@ class HostOperator:
         from the host itself.
         """
         order = task.order
-        began = contact = time.monotonic()
+        began = time.monotonic()
+        sight = Sight()
         pause = FIRST_PAUSE_SECONDS
         deleting = False
         while True:
@@ -58,8 +75,9 @@ class HostOperator:
                 host, target = await self._find(task)
                 deleting = host.metadata.deletion_timestamp is not None
                 async with self._connector.connect(target) as shell:
-                    contact, pause = time.monotonic(), FIRST_PAUSE_SECONDS
-                    report = await self._stay(shell, host, order, known=target.secrets)
+                    pause = FIRST_PAUSE_SECONDS
+                    sight.renew()
+                    report = await self._stay(shell, host, order, sight, known=target.secrets)
                 if report is not None:
                     return report
                 if time.monotonic() - began > order.deadline_seconds:
@@ -69,7 +87,7 @@ class HostOperator:
             except NotFoundError:
                 return OperationReport(state="Unknown", message="the Host was deleted")
             except KrautError as error:
-                given_up = deleting or time.monotonic() - contact > order.deadline_seconds
+                given_up = deleting or sight.lost_seconds > order.deadline_seconds
                 if given_up or not _may_heal(error, order):
                     return OperationReport(state="Unknown", message=redact_text(error.message))
                 log.info("operation out of sight", operation=order.id, host=task.host.name, reason=error.reason)
@@ -84,7 +102,7 @@ class HostOperator:
         return host, references.target
 
     async def _stay(
-        self, shell: Shell, host: Host, order: OperationOrder, *, known: Sequence[str]
+        self, shell: Shell, host: Host, order: OperationOrder, sight: Sight, *, known: Sequence[str]
     ) -> OperationReport | None:
         """None: the host still runs the boot that the operation is to end; look again."""
         if _may_start(order):
@@ -95,7 +113,9 @@ class HostOperator:
                 return OperationReport(state="Refused", message=_refusal(outcome))
         state = OperationState(state="Running")
         while not state.ended:
-            state = await poll(shell, order.id, state.offset)
+            # Only its end counts here; the output of one that failed is read afterwards, and no more of it than is kept.
+            state = await poll(shell, order.id, max_bytes=0)
+            sight.renew()
             if state.state in NEVER_BEGAN:
                 return OperationReport(state="Refused", message=NOT_BEGUN)
         if state.exit_code != 0:

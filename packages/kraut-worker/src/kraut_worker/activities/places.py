@@ -52,6 +52,18 @@ async def keep_place(kube: KubeClient, host: Host, now: datetime, token: int) ->
             return
 
 
+async def held_token(kube: KubeClient, host: Host) -> int | None:
+    """The fencing token of the place that ``host`` holds in the budget of its policy; None when it holds none."""
+    reference = host.spec.upgrade_policy_ref
+    if reference is None:
+        return None
+    try:
+        policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
+    except NotFoundError:
+        return None
+    return next((held.fencing_token for held in _held(policy) if held.uid == host.metadata.uid), None)
+
+
 async def give_back(kube: KubeClient, host: Host, token: int) -> list[Host]:
     """Give a place back; returns the hosts that wait for one, longest first (none when nothing was given back).
 

@@ -15,9 +15,11 @@ dir=@OPS@/@ID@ offset=@OFFSET@ steps=0
 # Half a second is what a person takes for at once; new output is sent after two, so that a chatty program is not a packet a line.
 while [ "$steps" -lt @STEPS@ ] && [ ! -e "$dir/result" ]; do
   case $(systemctl show --property=ActiveState --value "kraut-@ID@.service" 2>/dev/null) in inactive|failed) break ;; esac
-  more=$(($(stat -c %s "$dir/out" 2>/dev/null || echo 0) - offset))
-  [ "$more" -lt @MAX@ ] || break
-  [ "$more" -le 0 ] || [ "$steps" -lt 4 ] || break
+  if [ @MAX@ -gt 0 ]; then
+    more=$(($(stat -c %s "$dir/out" 2>/dev/null || echo 0) - offset))
+    [ "$more" -lt @MAX@ ] || break
+    [ "$more" -le 0 ] || [ "$steps" -lt 4 ] || break
+  fi
   sleep 0.5
   steps=$((steps + 1))
 done

@@ -26,7 +26,7 @@ async def poll(
 ) -> OperationState:
     """Wait up to ``wait_seconds`` for the end of an operation or for output after ``offset``, and return how it stands.
 
-    Its end is noticed within half a second; ``max_bytes`` bounds the chunk. Call again with the returned ``offset``
+    Its end is noticed within half a second; ``max_bytes`` bounds the chunk, and with 0 the end alone is waited for. Call again with the returned ``offset``
     until ``drained``. Raises UnknownOutcomeError when the answer never arrived: nothing is known, ask again.
     """
     result = await shell.run(

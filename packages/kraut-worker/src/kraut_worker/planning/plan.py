@@ -92,6 +92,15 @@ def start(plan: Plan, operation: OperationType) -> Plan:
     return replace(plan, operations=(started, *plan.operations)[:HISTORY], fencing_token=token, disrupted=True)
 
 
+def outdate(plan: Plan, held: int | None) -> Plan:
+    """The plan of a host that needs no place, when it holds one under the fencing token ``held``.
+
+    A greater token than the plan's is that of a start which was not written down: the Host was changed, or the worker died,
+    between the two writes. Once the status bears that token nobody can write that start down any more, and the place is free.
+    """
+    return plan if held is None or held <= plan.fencing_token else replace(plan, fencing_token=held)
+
+
 def postpone(plan: Plan, denied: Denied) -> Plan:
     """The plan when no place in the budget is free. Of many who wait only few look again by themselves: who leaves wakes them."""
     recheck = max(timedelta(seconds=60), timedelta(seconds=denied.sharing))
