@@ -49,6 +49,7 @@ ROWS = (
             "410 with deletions missed",
             "stale LIST",
             "stale GET",
+            "malformed events",
         ),
         ("I1", "I2", "I9", "I11"),
     ),

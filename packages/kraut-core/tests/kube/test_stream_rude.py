@@ -13,7 +13,7 @@ from aiohttp import web
 
 from kraut_core.errors import KrautError
 from kraut_core.kube.client import KubeClient
-from kraut_core.kube.replica import IDENTITIES
+from kraut_core.kube.replica import IDENTITIES, Change, Identity, Synced, Upserted
 from kraut_core.kube.stream import Source, Stream
 
 PATH = "/apis/kraut.dev/v1alpha1/hosts"
@@ -37,6 +37,11 @@ def line(kind: str, version: int, **more: Any) -> bytes:
 def initial(version: int) -> list[bytes]:
     end = line("BOOKMARK", version, annotations={"k8s.io/initial-events-end": "true"})
     return [line("ADDED", version - 1), end]
+
+
+def event(kind: str, text: bytes) -> bytes:
+    """An event whose object is this text, whatever it is."""
+    return b'{"type":"%s","object":%s}\n' % (kind.encode(), text)
 
 
 def status(code: int) -> bytes:
@@ -92,23 +97,25 @@ class NoBackoff:
         return 0.0
 
 
-async def play(answers: list[Answer], folder: Path) -> tuple[list[Mapping[str, str]], list[KrautError], Stream[Any]]:
-    """Run a stream until the last answer was asked for and told everything."""
+async def play(
+    answers: list[Answer], folder: Path, told: list[Change[Identity]] | None = None
+) -> tuple[list[Mapping[str, str]], list[KrautError], Stream[Any]]:
+    """Run a stream until the last answer was asked for and told everything; ``told`` gets the changes."""
     errors: list[KrautError] = []
     async with playing(answers, folder) as (kubeconfig, asked), KubeClient.connect(kubeconfig) as client:
         stream = Stream(client, Source(PATH), IDENTITIES, on_trouble=lambda error, _: errors.append(error))
         stream._backoff = NoBackoff()  # type: ignore[assignment]
 
         async def read() -> None:
-            async for _ in stream.changes():
-                pass
+            async for batch in stream.changes():
+                told.extend(batch) if told is not None else None
 
-        task = asyncio.create_task(read())
-        async with asyncio.timeout(30):
-            while len(asked) < len(answers) or stream.trouble is not None or not stream.synced:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            task = group.create_task(read())
+            last = json.loads(answers[-1].pieces[-1].splitlines()[-1])["object"]["metadata"]["resourceVersion"]
+            while len(asked) < len(answers) or not stream.synced or stream._replica.resource_version != last:
                 await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+            task.cancel()
     return asked, errors, stream
 
 
@@ -183,3 +190,83 @@ async def test_a_watch_that_ends_at_once_is_a_failure_and_no_busy_loop(tmp_path:
     assert kinds_of(asked) == ["stream", "10", "10", "10", "10"]
     assert len(errors) == 4
     assert all("ended at once" in str(error) for error in errors)
+
+
+NOT_UTF_8 = b'{"metadata":{"name":"\xff","namespace":"n","uid":"u","resourceVersion":"11"}}'
+ENDLESS = b'{"metadata":{"name":"a"},"spec":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+BROKEN = {
+    "bookmark without metadata": event("BOOKMARK", b"{}"),
+    "bookmark without object": b'{"type":"BOOKMARK"}\n',
+    "bookmark with a number as version": event("BOOKMARK", b'{"metadata":{"resourceVersion":5}}'),
+    "error without object": event("ERROR", b"null"),
+    "error with a text as code": event("ERROR", b'{"code":"410"}'),
+    "error with a code beyond all integers": event("ERROR", b'{"code":%s}' % (b"9" * 5000)),
+    "unknown type": event("FUTURE", b'{"metadata":{"name":"a"}}'),
+    "a number as type": b'{"type":5,"object":{"metadata":{}}}\n',
+    "a type that is not UTF-8": b'{"type":"\xff","object":{"metadata":{}}}\n',
+    "not UTF-8": event("MODIFIED", NOT_UTF_8),
+    "half a surrogate": event("MODIFIED", NOT_UTF_8.replace(b"\xff", b"\\ud800")),
+    "nested without end": event("MODIFIED", ENDLESS),
+}
+"""Events after which nothing of the connection can be believed."""
+LEFT_OUT = {
+    "without object": b'{"type":"MODIFIED"}\n',
+    "object that is a number": event("ADDED", b"5"),
+    "object that is a list": event("ADDED", b"[]"),
+    "object of another kind": event("ADDED", b'{"kind":"Status","metadata":{},"code":500}'),
+    "null as metadata": event("DELETED", b'{"metadata":null}'),
+    "a number as name": event("MODIFIED", b'{"metadata":{"name":7,"uid":"u","resourceVersion":"11"}}'),
+    "no version": event("MODIFIED", b'{"metadata":{"name":"a","namespace":"n","uid":"u"}}'),
+}
+"""Events of which one object cannot be known; all others can."""
+
+
+@pytest.mark.fault(row=5, fault="malformed events", invariants=("I1",))
+@pytest.mark.parametrize("name", BROKEN)
+async def test_an_event_that_is_none_ends_the_watch_which_is_resumed(name: str, tmp_path: Path) -> None:
+    answers = [
+        Answer(200, initial(10)),
+        Answer(200, [BROKEN[name]], hold=True),
+        Answer(200, [line("MODIFIED", 12)], hold=True),
+    ]
+    asked, errors, stream = await play(answers, tmp_path)
+    assert kinds_of(asked) == ["stream", "10", "10"]
+    assert str(errors[1]).startswith("expected a watch event")
+    assert stream.objects["n", "a"].resource_version == "12"
+
+
+@pytest.mark.fault(row=5, fault="malformed events", invariants=("I1",))
+async def test_what_begins_with_an_event_that_is_none_is_read_in_pages(tmp_path: Path) -> None:
+    for page_that_is_none in (b'{"metadata":{"continue":"\xff"},"items":[]}', ENDLESS, b'{"items":null}', b"5"):
+        answers = [
+            Answer(200, [event("BOOKMARK", b"{}")], hold=True),
+            Answer(200, [page_that_is_none]),
+            Answer(200, initial(10), hold=True),
+        ]
+        asked, errors, _ = await play(answers, tmp_path)
+        assert kinds_of(asked) == ["stream", "list", "stream"]
+        assert "expected a list" in str(errors[1])
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+async def test_an_object_that_cannot_be_known_hides_no_other(name: str, tmp_path: Path) -> None:
+    answers = [Answer(200, initial(10)), Answer(200, [LEFT_OUT[name], line("MODIFIED", 12)], hold=True)]
+    asked, errors, stream = await play(answers, tmp_path)
+    assert (kinds_of(asked), len(errors)) == (["stream", "10"], 1)
+    assert {key: found.resource_version for key, found in stream.objects.items()} == {("n", "a"): "12"}
+    assert stream.undecodable == 1
+
+
+@pytest.mark.parametrize("end", [BROKEN["bookmark without metadata"], event("ERROR", b'{"code":410}')])
+async def test_what_came_before_the_event_that_ends_a_watch_is_told(end: bytes, tmp_path: Path) -> None:
+    """The next attempt resumes after it, or finds it known: nobody would hear of it again."""
+    told: list[Change[Identity]] = []
+    answers = [
+        Answer(200, initial(10)),
+        Answer(200, [line("MODIFIED", 12) + end], hold=True),
+        Answer(200, initial(13), hold=True),
+    ]
+    await play(answers, tmp_path, told)
+    versions = [change.new.resource_version for change in told if isinstance(change, Upserted)]
+    assert versions[:2] == ["9", "12"]
+    assert any(isinstance(change, Synced) for change in told)

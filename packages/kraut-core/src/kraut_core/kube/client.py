@@ -301,7 +301,7 @@ def _decode(body: bytes) -> Any:
 
     try:
         return msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         from kraut_core.errors import ApiServerError  # noqa: PLC0415
 
         raise ApiServerError("expected JSON from the API server, found something else (a proxy's page?)") from error

@@ -13,6 +13,9 @@ from kraut_core.errors import ApiServerError
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, text that is not UTF-8, and nesting without end."""
+
 Key = tuple[str, str]
 """Namespace and name."""
 
@@ -152,7 +155,7 @@ class Replica(Generic[T]):
         """Take one page of a LIST; returns the token of the next one, empty for the last. Raises ApiServerError."""
         try:
             page = self._page.decode(body)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise ApiServerError(f"expected a list from the API server: {error}") from error
         assert self._arriving is not None  # noqa: S101 - begin() comes first
         for raw in page.items:
@@ -164,10 +167,17 @@ class Replica(Generic[T]):
         assert self._arriving is not None  # noqa: S101
         try:
             found = self._keep(self._object.decode(raw))
-        except msgspec.ValidationError:
+        except _UNREADABLE:
             self.undecodable += 1
             return
-        self._arriving[_key(found)] = found
+        if self._is_known(found):
+            self._arriving[_key(found)] = found
+
+    def _is_known(self, found: T) -> bool:
+        if found.name and found.uid and found.resource_version:
+            return True
+        self.undecodable += 1
+        return False
 
     def complete(self) -> list[Change[T]]:
         """What was read since ``begin`` becomes the state; returns what differs from the old one, then Synced."""
@@ -185,12 +195,15 @@ class Replica(Generic[T]):
         changes.append(Synced(len(arrived)))
         return changes
 
-    def take_lines(self, lines: Iterable[bytes]) -> list[Change[T]]:
-        """Take watch events. Raises ExpiredError (410) or ApiServerError (any other error event, or a line that is not one)."""
-        changes: list[Change[T]] = []
+    def take_lines(self, lines: Iterable[bytes], changes: list[Change[T]] | None = None) -> list[Change[T]]:
+        """Take watch events; appends to ``changes``, so that those before an error are not lost, and returns it.
+
+        Raises ExpiredError (410) or ApiServerError (any other error event, or a line that is not one).
+        """
+        told = [] if changes is None else changes
         for line in lines:
-            self._take_line(line, changes)
-        return changes
+            self._take_line(line, told)
+        return told
 
     def _take_line(self, line: bytes, changes: list[Change[T]]) -> None:
         try:
@@ -198,18 +211,24 @@ class Replica(Generic[T]):
         except msgspec.ValidationError:
             self._take_odd(line, changes)
             return
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             # The bytes are not shown: a proxy's answer may hold anything.
             raise ApiServerError("expected a watch event, found a line that is not JSON") from error
-        if event.type in ("ADDED", "MODIFIED"):
-            self._upsert(self._keep(event.object), changes)
-        elif event.type == "DELETED":
-            self._delete(self._keep(event.object), changes)
+        if event.type in ("ADDED", "MODIFIED", "DELETED"):
+            found = self._keep(event.object)
+            if self._is_known(found):
+                (self._delete if event.type == "DELETED" else self._upsert)(found, changes)
         else:
             self._take_odd(line, changes)
 
     def _take_odd(self, line: bytes, changes: list[Change[T]]) -> None:
         kind = self._kind_of(line)
+        try:
+            self._take_special(kind, line, changes)
+        except _UNREADABLE as error:
+            raise ApiServerError(f"expected a watch event, found one of type {kind} that is none: {error}") from error
+
+    def _take_special(self, kind: str, line: bytes, changes: list[Change[T]]) -> None:
         if kind == "BOOKMARK":
             self._mark(self._bookmark.decode(line).object.metadata, changes)
         elif kind == "ERROR":
@@ -224,7 +243,7 @@ class Replica(Generic[T]):
     def _kind_of(self, line: bytes) -> str:
         try:
             return self._type.decode(line).type
-        except msgspec.ValidationError:
+        except _UNREADABLE:
             return ""
 
     def _mark(self, metadata: _BookmarkMeta, changes: list[Change[T]]) -> None:

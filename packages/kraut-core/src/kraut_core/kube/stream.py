@@ -152,10 +152,14 @@ class Stream(Generic[T]):
             self._heard()
             async for chunk in response.content.iter_any():
                 self.heard_at = time.monotonic()
-                batch = self._replica.take_lines(splitter.feed(chunk))
-                if initial and not self._replica.arriving:
-                    self._sync()
-                yield batch
+                batch: list[Change[T]] = []
+                try:
+                    self._replica.take_lines(splitter.feed(chunk), batch)
+                finally:
+                    if initial and not self._replica.arriving:
+                        self._sync()
+                    # Also what came before an error: the next attempt resumes after it, and nobody would hear of it again.
+                    yield batch
                 # A burst of events is always ready to be read: others of this loop get their turn here.
                 await asyncio.sleep(0)
         if splitter.pending:

@@ -223,7 +223,7 @@ def status_message(body: bytes) -> str:
     """The message of a metav1.Status; for anything else (a proxy's HTML, for example) nothing, since it may hold anything."""
     try:
         decoded: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(decoded, dict) or decoded.get("kind") != "Status":
         return ""
