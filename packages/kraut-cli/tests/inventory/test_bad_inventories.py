@@ -1,3 +1,5 @@
+import traceback
+
 import pytest
 
 from kraut_cli.inventory.files import parse, read_inventory
@@ -38,3 +40,10 @@ def test_a_script_is_never_run(tmp_path):
     with pytest.raises(InventoryError, match="found a script"):
         read_inventory(script)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_broken_file_shows_no_line_of_itself():
+    text = "all:\n  vars:\n    ansible_password: planted: {\n"
+    with pytest.raises(InventoryError, match=r"line 3, column \d+") as caught:
+        parse(text, ".yml")
+    assert "planted" not in "".join(traceback.format_exception(caught.value))

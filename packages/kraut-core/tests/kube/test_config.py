@@ -6,6 +6,7 @@ import json
 import ssl
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,7 @@ async def test_what_cannot_be_used_is_a_sentence(tmp_path: Path, content: str | 
 def test_the_generated_models_are_not_imported_and_a_later_import_gives_them() -> None:
     program = """
 import sys
+import traceback
 from kraut_core.kube.library import loaders
 kube_config, incluster_config, configuration = loaders()
 assert not any("models" in name for name in sys.modules if name.startswith("kubernetes_asyncio"))
@@ -121,8 +123,18 @@ assert kubernetes_asyncio.client.Configuration is configuration
 def test_importing_the_client_imports_no_network_library() -> None:
     program = """
 import sys
+import traceback
 import kraut_core.kube.client, kraut_core.kube.events
 assert not {"aiohttp", "kubernetes_asyncio", "msgspec", "yaml"} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("content", [b"users:\n- user:\n    token: planted: {\n", b"token: planted\xff\n"])
+async def test_a_broken_kubeconfig_shows_no_line_of_itself(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_bytes(content)
+    with pytest.raises(PermanentError, match="it is not YAML") as caught:
+        await find_access(str(path)).authorization()
+    assert "planted" not in "".join(traceback.format_exception(caught.value))

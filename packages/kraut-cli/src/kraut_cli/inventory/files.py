@@ -63,7 +63,10 @@ def _load(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with two harmless tags more
     except yaml.YAMLError as error:
-        raise InventoryError(f"expected YAML: {error}") from None
+        # Not its text: that quotes the line at fault, which may hold a password.
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise InventoryError(f"expected YAML, found something else{where}; correct the file") from None
 
 
 def _read_variables(folder: Path, inventory: Inventory) -> None:

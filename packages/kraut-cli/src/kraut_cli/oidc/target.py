@@ -63,8 +63,11 @@ def _documents(kubeconfig: str | None) -> list[dict[str, Any]]:
     for path in paths:
         try:
             document = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise CommandError(f"{path} should be a kubeconfig: {error}") from None
+        except OSError as error:
+            raise CommandError(f"{path} should be a kubeconfig ({error.strerror}); name another --kubeconfig") from None
+        except (yaml.YAMLError, UnicodeDecodeError):
+            # Their text quotes the line at fault, which may hold a token.
+            raise CommandError(f"{path} should be a kubeconfig (YAML), it is not; correct it") from None
         if isinstance(document, dict):
             found.append(_absolute(document, path.parent))
     return found

@@ -58,6 +58,8 @@ class Access:
             return self._authorization
 
     async def _reload(self) -> None:
+        import yaml  # noqa: PLC0415 - the loaders bring it
+
         kube_config, _, configuration_class = loaders()
         configuration = configuration_class()
         try:
@@ -70,11 +72,11 @@ class Access:
                     _forget_files(kube_config, folder)
         except KrautError:
             raise
+        except (yaml.YAMLError, UnicodeDecodeError):
+            # Their text quotes the line at fault, which may hold a token.
+            raise _unusable(self._source, "it is not YAML") from None
         except Exception as error:
-            reason = str(error) or type(error).__name__
-            raise PermanentError(
-                f"cannot use {self._source}: {reason}; check the file and the context", reason="KubeconfigInvalid"
-            ) from error
+            raise _unusable(self._source, str(error) or type(error).__name__) from error
         self._loaded_at = time.monotonic()
 
     def _take(self, configuration: Any) -> None:
@@ -84,6 +86,10 @@ class Access:
         self.tls = _tls_context(configuration)
         token = configuration.api_key.get("BearerToken")
         self._authorization = token.strip() if token else None
+
+
+def _unusable(source: str, reason: str) -> PermanentError:
+    return PermanentError(f"cannot use {source}: {reason}; check the file and the context", reason="KubeconfigInvalid")
 
 
 def _tls_context(configuration: Any) -> ssl.SSLContext:
