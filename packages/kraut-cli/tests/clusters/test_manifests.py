@@ -65,13 +65,33 @@ def test_the_other_side_binds_one_user():
         target_manifests(wish(home="not a label"))
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"home": "east", "namespace": "1-default"}, {"home": "east-1", "namespace": "default"}),
+        ({"cluster_roles": ("a:b",)}, {"cluster_roles": ("a-b",)}),
+        ({"account": "a" * 200}, {"account": "a" * 199 + "b"}),
+    ],
+)
+def test_no_two_users_or_roles_share_a_binding(one, other):
+    names = [
+        {
+            binding["metadata"]["name"]
+            for binding in target_manifests(wish(**changes))[len(changes.get("cluster_roles", ())) :]
+        }
+        for changes in (one, other)
+    ]
+    assert names[0] & names[1] == set()
+    assert all(len(name) <= 253 for name in names[0] | names[1])
+
+
 def test_where_everything_lives():
     assert [path_of(manifest) for manifest in (*home_manifests(wish()), *target_manifests(wish()))] == [
         "/api/v1/namespaces/fleet/serviceaccounts/kraut",
         "/apis/rbac.authorization.k8s.io/v1/namespaces/fleet/roles/kraut-token-kraut",
         "/apis/rbac.authorization.k8s.io/v1/namespaces/fleet/rolebindings/kraut-token-kraut",
         "/apis/kraut.dev/v1alpha1/namespaces/fleet/clusters/west",
-        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/kraut-east-fleet-kraut-system-service-account-issuer-discovery",
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/kraut-east-fleet-kraut-system-service-account-issuer-discovery-993c848f",
     ]
 
 

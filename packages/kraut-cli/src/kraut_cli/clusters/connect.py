@@ -59,9 +59,22 @@ EXISTING: Final = click.Path(dir_okay=False, exists=True, path_type=Path)
     "--provider-issuer", help="Exchange: the provider's issuer, which the other cluster trusts instead of this one's."
 )
 @click.option(
+    "--provider-claim",
+    metavar="NAME",
+    help="Exchange: claim with HOME-NAME:SUB in the provider's tokens, such as Keycloak's azp. [default: Dex's claims]",
+)
+@click.option(
     "--authentication-config",
     type=FILE,
     help="Put the entry into this file of the other API server, keeping what stands there. [default: print the document]",
+)
+@click.option(
+    "--replace", is_flag=True, help="Replace an entry of that file that says something else of the same issuer."
+)
+@click.option(
+    "--second-issuer",
+    is_flag=True,
+    help="This cluster's issuer changes: trust the new one beside the old one that stands in that file.",
 )
 @click.option(
     "--export", is_flag=True, help="Print everything as YAML, for Git repositories; nothing is written anywhere."

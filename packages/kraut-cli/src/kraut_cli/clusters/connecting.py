@@ -13,7 +13,14 @@ from kraut_cli.clusters.manifests import Manifest, Wish, home_manifests, path_of
 from kraut_cli.formats.dump import name_of
 from kraut_cli.session import Session
 from kraut_core.errors import InvalidSpecError
-from kraut_core.identity.authentication import Issuer, build_configuration, trust_cluster, trust_provider
+from kraut_core.identity.authentication import (
+    Issuer,
+    build_configuration,
+    trust_cluster,
+    trust_keycloak,
+    trust_provider,
+)
+from kraut_core.identity.joining import join_entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,9 @@ class Options:
     discovery_url: str | None
     provider: Path | None
     provider_issuer: str | None
+    provider_claim: str | None
+    replace: bool
+    second_issuer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,8 @@ class Connecting:
             )
         wish = self._wish(found)
         document = read_yaml(existing, "an AuthenticationConfiguration") if existing and existing.exists() else None
-        configuration = build_configuration([self._entry(issuer)], existing=document)
+        entry = join_entry(document, self._entry(issuer), replace=options.replace, second_issuer=options.second_issuer)
+        configuration = build_configuration([entry], existing=document)
         return Planned(home_manifests(wish), target_manifests(wish), configuration)
 
     def _wish(self, target_issuer: str | None) -> Wish:
@@ -86,6 +97,10 @@ class Connecting:
             raise click.UsageError("name the --server, or give --target-kubeconfig")
         if (options.provider is None) != (options.provider_issuer is None):
             raise click.UsageError("--provider and --provider-issuer belong together")
+        if options.provider_claim is not None and options.provider_issuer is None:
+            raise click.UsageError(
+                "--provider-claim says what stands in the tokens of --provider-issuer: name that too"
+            )
         exchange = read_yaml(options.provider, "`provider` and `clientAuthentication`") if options.provider else {}
         return Wish(
             name=options.name,
@@ -109,6 +124,8 @@ class Connecting:
             ca=options.issuer_ca.read_text() if options.issuer_ca else "",
             discovery_url=options.discovery_url,
         )
+        if options.provider_claim is not None:
+            return trust_keycloak(trusted, [options.home_name], claim=options.provider_claim)
         if options.provider_issuer is not None:
             return trust_provider(trusted, [options.home_name])
         return trust_cluster(trusted, options.home_name)

@@ -2,13 +2,13 @@
 
 import base64
 import binascii
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from kraut_cli.formats.dump import as_yaml
+from kraut_cli.inplace import write_in_place
 from kraut_core.errors import InvalidSpecError
 
 
@@ -48,12 +48,8 @@ def _entry(document: dict[str, Any], kind: str, name: object) -> dict[str, Any]:
 
 
 def write_when_changed(path: Path, document: dict[str, Any]) -> bool:
-    """Write YAML in one step, unless the file says the same already; kube-apiserver reads it again by itself."""
+    """Write YAML, unless the file says the same already; kube-apiserver reads it again by itself. Raises OSError."""
     if path.exists() and read_yaml(path, "an AuthenticationConfiguration") == document:
         return False
-    beside = path.with_name(f".{path.name}.kraut")
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-        file.write(as_yaml(document))
-    beside.replace(path)
+    write_in_place(path, as_yaml(document))
     return True

@@ -1,6 +1,7 @@
 """The objects that ``kraut cluster connect`` writes, on both sides (pure)."""
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -104,11 +105,13 @@ def target_manifests(wish: Wish) -> list[Manifest]:
 
 
 def _binding(wish: Wish, role: str) -> Manifest:
-    name = f"kraut-{wish.home}-{wish.namespace}-{wish.account}-{role.replace(':', '-')}"
+    # The readable part is not unique (east-1/default and east/1-default read alike), and a binding that two users share has one subject.
+    unique = hashlib.sha256(f"{wish.user} {role}".encode()).hexdigest()[:8]
+    name = f"kraut-{wish.home}-{wish.namespace}-{wish.account}-{role.replace(':', '-')}"[:244]
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "ClusterRoleBinding",
-        "metadata": {"name": name[:253]},
+        "metadata": {"name": f"{name.rstrip('-.')}-{unique}"},
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": wish.user}],
     }

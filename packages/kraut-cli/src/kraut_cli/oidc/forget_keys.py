@@ -17,6 +17,7 @@ import click
 
 from kraut_cli.failures import CommandError, NotReadyError
 from kraut_cli.hosts.waiting import Duration
+from kraut_cli.inplace import write_in_place
 from kraut_cli.options import cluster_options, common_options
 from kraut_cli.session import Session
 from kraut_cli.terminal import note, progress
@@ -58,8 +59,7 @@ def forget_keys(file: Path, *, wait: bool, timeout: timedelta, session: Session)
     if str(file) == "-":
         click.echo(changed, nl=False)
         return
-    # In place: where the file alone is mounted into a static pod, another inode would never be seen there.
-    file.write_text(changed)
+    write_in_place(file, changed)
     note(f"{file} changed; its kube-apiserver takes it within a minute.")
     if wait:
         with progress("waiting for the API server to take it"):

@@ -89,12 +89,18 @@ def trust_provider(
     names = sorted({check_cluster(name) for name in clusters})
     if not names:
         raise InvalidSpecError(f"issuer {issuer.url}: name the clusters whose tokens it exchanges")
-    known = {
-        "expression": f"{cluster} in [{', '.join(repr(name) for name in names)}]",
-        "message": f"not exchanged for a token of {' or '.join(names)}",
-    }
+    known = exchanged_for(cluster, names)
     prefix = f"'{PREFIX}' + {cluster}"
     return _entry(issuer, [known, _is_service_account(subject)], username=f"{prefix} + ':' + {subject}", group=prefix)
+
+
+def exchanged_for(cluster: str, names: Iterable[str]) -> dict[str, str]:
+    """The rule that a provider's token was exchanged for one of the clusters ``names``; ``cluster`` is CEL as in `trust_provider`."""
+    ordered = sorted(names)
+    return {
+        "expression": f"{cluster} in [{', '.join(repr(name) for name in ordered)}]",
+        "message": f"not exchanged for a token of {' or '.join(ordered)}",
+    }
 
 
 def trust_keycloak(issuer: Issuer, clusters: Iterable[str], *, claim: str = KEYCLOAK_CLIENT) -> dict[str, Any]:
@@ -102,6 +108,8 @@ def trust_keycloak(issuer: Issuer, clusters: Iterable[str], *, claim: str = KEYC
 
     Raises InvalidSpecError for a name that cannot be, or none.
     """
+    if not claim.isidentifier() or not claim.isascii():
+        raise InvalidSpecError(f"claim {claim!r} should be a name such as {KEYCLOAK_CLIENT} or {KEYCLOAK_USER}")
     named = f"claims.?{claim}.orValue(':')"
     subject = f"{named}.substring({named}.indexOf(':') + 1)"
     return trust_provider(issuer, clusters, cluster=f"{named}.split(':')[0]", subject=subject)
@@ -140,17 +148,17 @@ def build_configuration(
     base = _check_existing(existing or {"apiVersion": api_version, "kind": KIND})
     new: dict[str, Any] = {}
     for entry in entries:
-        if (url := _url(entry)) in new:
+        if (url := issuer_url(entry)) in new:
             raise InvalidSpecError(f"issuer {url} stands there twice; kube-apiserver takes one entry per issuer")
         new[url] = dict(entry)
-    kept = [new.pop(_url(entry), entry) for entry in base.get("jwt") or ()]
+    kept = [new.pop(issuer_url(entry), entry) for entry in base.get("jwt") or ()]
     return base | {"jwt": [*kept, *new.values()]}
 
 
 def remove_issuer(existing: Mapping[str, Any], url: str) -> dict[str, Any]:
     """The document without the entry of an issuer; the same when it has none. Raises InvalidSpecError."""
     base = _check_existing(existing)
-    return base | {"jwt": [entry for entry in base.get("jwt") or () if _url(entry) != url]}
+    return base | {"jwt": [entry for entry in base.get("jwt") or () if issuer_url(entry) != url]}
 
 
 def _check_existing(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,6 +170,7 @@ def _check_existing(document: Mapping[str, Any]) -> dict[str, Any]:
     return dict(document)
 
 
-def _url(entry: Mapping[str, Any]) -> str:
+def issuer_url(entry: Mapping[str, Any]) -> str:
+    """The issuer of an entry; empty when it names none."""
     issuer = entry.get("issuer")
     return str(issuer.get("url", "")) if isinstance(issuer, Mapping) else ""
