@@ -7,7 +7,6 @@ from click.testing import CliRunner
 from kraut_cli.credential.__main__ import credential
 from kraut_cli.credential.cache import TokenFiles
 from kraut_cli.credential.exec_credential import answer, told_audience
-from kraut_cli.credential.wanted import Wanted
 from kraut_core.errors import PermanentError
 from kraut_core.identity.sources import Token
 
@@ -43,16 +42,6 @@ def test_the_answer_ends_before_the_token_does():
     found = json.loads(answer(TOKEN, 0.0))
     assert found["status"] == {"token": "e30.e30.e30", "expirationTimestamp": "1970-01-01T00:26:40Z"}
     assert (found["apiVersion"], found["kind"]) == (V1, "ExecCredential")
-
-
-def test_a_kept_token_is_found_by_what_was_asked_for(tmp_path):
-    files = TokenFiles(tmp_path / "cache")
-    one, other = Wanted(audience="west", token_file=tmp_path), Wanted(audience="east", token_file=tmp_path)
-    files.write(one.key(), TOKEN)
-    assert files.read(one.key(), 100.0) == TOKEN
-    assert files.read(one.key(), 1_990.0) is None, "about to expire"
-    assert files.read(other.key(), 100.0) is None
-    assert [TOKEN.value in file.name for file in (tmp_path / "cache").iterdir()] == [False]
 
 
 def test_a_folder_that_others_may_read_takes_no_token(tmp_path):

@@ -77,7 +77,7 @@ def _parameters(
 @click.option(
     "--cache-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep tokens here between calls, mode 0600; default: keep none.",
+    help="Keep tokens that were asked for or exchanged here between calls, mode 0600; default: keep none.",
 )
 @click.version_option(package_name="kraut-cli", prog_name="kraut-credential")
 def credential(*, cache_dir: Path | None, **options: Any) -> None:
@@ -103,20 +103,26 @@ def credential(*, cache_dir: Path | None, **options: Any) -> None:
             raise click.UsageError("give either --token-file or --service-account: whose token it is")
         if options["service_account"] is not None and options["kubeconfig"] is None:
             raise click.UsageError("--service-account needs --kubeconfig: where the account lives")
-        token = asyncio.run(find_token(Wanted(audience=audience, **options), cache_dir))
+        files = TokenFiles(cache_dir, _client()) if cache_dir is not None else None
+        token = asyncio.run(find_token(Wanted(audience=audience, **options), files))
         click.echo(answer(token, time.time()))
 
 
-async def find_token(wanted: Wanted, cache_dir: Path | None) -> Token:
+def _client() -> int | None:
+    """The process that asks as client-go does; None for a person or a script, who may ask as often as they like."""
+    return os.getppid() if VARIABLE in os.environ else None
+
+
+async def find_token(wanted: Wanted, files: TokenFiles | None) -> Token:
     """The token, from the files of an earlier call if they are asked for."""
-    files = TokenFiles(cache_dir) if cache_dir is not None else None
-    found = files.read(wanted.key(), time.time()) if files is not None else None
+    key = wanted.key() if files is not None else None
+    found = files.read(key, time.time()) if files is not None and key is not None else None
     if found is not None:
         return found
     async with source_of(wanted) as source:
         token = await source.token(wanted.audience)
-    if files is not None:
-        files.write(wanted.key(), token)
+    if files is not None and key is not None:
+        files.write(key, token)
     return token
 
 

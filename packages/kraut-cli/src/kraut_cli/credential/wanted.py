@@ -1,5 +1,6 @@
 """What ``kraut-credential`` was asked for, and the token source that gives it."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,9 +41,22 @@ class Wanted:
     ca_file: Path | None = None
     allow_network: tuple[str, ...] = field(default=())
 
-    def key(self) -> str:
-        """What a cached token is found by: everything that was asked for, and no token."""
-        return digest(*(repr(getattr(self, name)) for name in self.__slots__))
+    def key(self) -> str | None:
+        """What a kept token is found by: everything that was asked for, and whose token it is. None: it is not to be kept.
+
+        The subject is in it by content, not by name: another token in the same file, or another cluster or context in the same
+        kubeconfig, is another subject. A projected token alone is as near as any copy of it.
+        """
+        file = self.token_file or self.kubeconfig
+        if file is None or (self.token_file is not None and self.token_endpoint is None):
+            return None
+        try:
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError:
+            # Whoever reads it next says what is wrong with it.
+            return None
+        options = (getattr(self, name) for name in self.__slots__)
+        return digest(content, *(str(o.resolve()) if isinstance(o, Path) else repr(o) for o in options))
 
     def exchange(self) -> Exchange | None:
         """The exchange, when one is asked for. Raises InvalidSpecError."""
