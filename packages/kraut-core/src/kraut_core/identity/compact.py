@@ -3,6 +3,8 @@
 RFC 8725: whatever could be read in two ways, or asks for features that kraut does not have, is refused here.
 """
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,6 +15,8 @@ from kraut_core.identity.strictjson import parse_object
 
 MAX_CHARACTERS: Final = 16 * 1024
 MAX_KID_CHARACTERS: Final = 256
+MAX_SECONDS: Final = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970."""
 _REFUSED_HEADERS: Final = frozenset({"crit", "b64", "enc", "zip"})
 """``crit``: kraut has no extension that could be critical. The rest belongs to other forms than a signed token."""
 
@@ -60,19 +64,36 @@ def _object(text: bytes, what: str) -> dict[str, Any]:
 
 
 def expiry(token: str) -> int | None:
-    """``exp`` of a token of one's own, unverified, in seconds since 1970; None when it is no JWT or has none."""
-    try:
-        found = read_token(token).claims.get("exp")
-    except TokenRefusedError:
+    """``exp`` of a token of one's own, unverified, in seconds since 1970 (at most the year 9999); None when it is no JWT or has none."""
+    found = (_own_claims(token) or {}).get("exp")
+    if not isinstance(found, int) or isinstance(found, bool):
         return None
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    return max(0, min(found, MAX_SECONDS))
 
 
 def audiences(token: str) -> tuple[str, ...] | None:
-    """``aud`` of a token of one's own, unverified; None when it is no JWT."""
-    try:
-        named = read_token(token).claims.get("aud")
-    except TokenRefusedError:
+    """``aud`` of a token of one's own, unverified; empty when it cannot be read, None when it is no JWT."""
+    claims = _own_claims(token)
+    if claims is None:
         return None
+    named = claims.get("aud")
     found = [named] if isinstance(named, str) else named
     return tuple(str(audience) for audience in found) if isinstance(found, list) else ()
+
+
+def _own_claims(token: str) -> Mapping[str, Any] | None:
+    """The claims of a JWT of any size and header, since others read it as one; empty when they could be read in two ways."""
+    head, payload, *rest = [*token.split("."), "", ""]
+    if len(rest) != 3 or not _is_header(head):
+        return None
+    try:
+        return _object(decode_base64url(payload) or b"", "payload")
+    except TokenRefusedError:
+        return {}
+
+
+def _is_header(segment: str) -> bool:
+    try:
+        return isinstance(json.loads(base64.urlsafe_b64decode(segment + "===")), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -29,6 +29,9 @@ JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 Grant = Literal["token-exchange", "jwt-bearer", "client-credentials"]
 
 MAX_DESCRIPTION_CHARACTERS: Final = 300
+MAX_LIFETIME_SECONDS: Final = 366 * 86_400
+"""No answer is believed for longer."""
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _CODE: Final = re.compile(r"[a-z_]{1,64}")
 _RESERVED: Final = frozenset(
     {
@@ -138,7 +141,7 @@ def parse_answer(
         after = headers.get("Retry-After", "")
         raise ExchangeUnavailableError(
             f"{where} answered {status}; it may work later",
-            retry_after_seconds=int(after) if after.isdecimal() else None,
+            retry_after_seconds=int(after) if _SECONDS.fullmatch(after) else None,
         )
     if status != 200:
         raise _refusal(where, status, body, secrets)
@@ -198,5 +201,6 @@ def _expires_at(document: Mapping[str, Any], value: str, now: float) -> float:
     """The sooner of what the answer and the token say; now, which is never cached, when neither says anything."""
     seconds, exp = document.get("expires_in"), expiry(value)
     if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
-        return float(exp or now)
-    return min(now + seconds, float(exp or now + seconds))
+        return now if exp is None else float(exp)
+    latest = now + min(seconds, MAX_LIFETIME_SECONDS)
+    return latest if exp is None else min(latest, float(exp))
