@@ -239,6 +239,40 @@ async def test_a_reset_in_the_middle_of_an_event_loses_nothing_and_doubles_nothi
         assert [_name(change) for change in watched.told[before:]] == ["large"]
 
 
+@pytest.mark.fault(row=5, fault="dropped events", invariants=("I1",))
+@pytest.mark.parametrize("relist_seconds", [0.0, StreamOptions().relist_seconds])
+async def test_events_that_never_came_are_found_by_reading_again_and_by_nothing_else(
+    client: KubeClient, quiet: str, control_plane: "ControlPlane", tmp_path: Path, relist_seconds: float
+) -> None:
+    from kraut_lab.faults.apiproxy import LyingApiServer  # noqa: PLC0415 - the lab is not there for unit tests
+
+    secrets = paths.core("secrets", quiet)
+    for name in ("gone", "changed"):
+        await client.post_raw(secrets, {"metadata": {"name": name}})
+    with LyingApiServer.in_front_of(control_plane) as proxy:
+        kubeconfig = str(proxy.kubeconfig("operator", tmp_path))
+        options = StreamOptions(relist_seconds=relist_seconds)
+        async with (
+            KubeClient.connect(kubeconfig) as proxied,
+            watching(proxied, quiet, kind="Secret", options=options) as watched,
+        ):
+            await watched.until(lambda: watched.stream.synced)
+            with proxy.lies.dropping(lambda _, found: found["metadata"]["namespace"] == quiet) as dropped:
+                await client.post_raw(secrets, {"metadata": {"name": "new"}})
+                await client.patch_raw(f"{secrets}/changed", {"stringData": {"key": "2"}})
+                await client.transport.request("DELETE", f"{secrets}/gone")
+                await watched.until(lambda: dropped.times == 3)
+            await client.post_raw(secrets, {"metadata": {"name": "later"}})
+            await watched.until(lambda: "later" in watched.names)
+            before = len(watched.told)
+            proxy.cut_watches()
+            await client.post_raw(secrets, {"metadata": {"name": "last"}})
+            await watched.until(lambda: "last" in watched.names)
+            told = {(type(change).__name__, _name(change)) for change in watched.told[before:]}
+    found = {("Upserted", "new"), ("Upserted", "changed"), ("Deleted", "gone"), ("Synced", "")}
+    assert told - {("Upserted", "last")} == (set() if relist_seconds else found)
+
+
 @asynccontextmanager
 async def watching_full(client: KubeClient, namespace: str) -> AsyncIterator[Watched]:
     """As ``watching``, with whole objects on the wire."""

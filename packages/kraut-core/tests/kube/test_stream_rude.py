@@ -14,7 +14,7 @@ from aiohttp import web
 from kraut_core.errors import KrautError
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.replica import IDENTITIES, Change, Identity, Synced, Upserted
-from kraut_core.kube.stream import Source, Stream
+from kraut_core.kube.stream import Source, Stream, StreamOptions
 
 PATH = "/apis/kraut.dev/v1alpha1/hosts"
 HTML = b"<html>planted in an error page</html>"
@@ -98,12 +98,17 @@ class NoBackoff:
 
 
 async def play(
-    answers: list[Answer], folder: Path, told: list[Change[Identity]] | None = None
+    answers: list[Answer],
+    folder: Path,
+    told: list[Change[Identity]] | None = None,
+    options: StreamOptions | None = None,
 ) -> tuple[list[Mapping[str, str]], list[KrautError], Stream[Any]]:
     """Run a stream until the last answer was asked for and told everything; ``told`` gets the changes."""
     errors: list[KrautError] = []
     async with playing(answers, folder) as (kubeconfig, asked), KubeClient.connect(kubeconfig) as client:
-        stream = Stream(client, Source(PATH), IDENTITIES, on_trouble=lambda error, _: errors.append(error))
+        stream = Stream(
+            client, Source(PATH), IDENTITIES, options=options, on_trouble=lambda error, _: errors.append(error)
+        )
         stream._backoff = NoBackoff()  # type: ignore[assignment]
 
         async def read() -> None:
@@ -270,3 +275,22 @@ async def test_what_came_before_the_event_that_ends_a_watch_is_told(end: bytes, 
     versions = [change.new.resource_version for change in told if isinstance(change, Upserted)]
     assert versions[:2] == ["9", "12"]
     assert any(isinstance(change, Synced) for change in told)
+
+
+async def test_a_watch_is_resumed_for_an_hour_and_then_everything_is_read_again(tmp_path: Path) -> None:
+    answers = [
+        Answer(200, initial(10)),
+        Answer(200, initial(15)),
+        Answer(200, initial(20), hold=True),
+    ]
+    asked, _, _ = await play(answers, tmp_path, options=StreamOptions(relist_seconds=0))
+    assert kinds_of(asked) == ["stream", "stream", "stream"]
+    assert StreamOptions().relist_seconds == 3600
+
+
+def test_the_default_deadlines_fit_what_the_api_server_sends() -> None:
+    """Row 4, "noticed within 75 s": bookmarks come each minute, 5 s are left for what the network adds."""
+    defaults = StreamOptions()
+    assert 60 < defaults.idle_seconds == 70
+    assert defaults.idle_seconds + 5 <= 75
+    assert defaults.connect_seconds <= 10

@@ -39,7 +39,7 @@ class OperatorSettings(SettingsGroup):
         default=600,
         ge=10,
         le=86_400,
-        description="Seconds in which every object is compared once more with the world, evenly spread. Default 600; finds what a lost watch event hid.",
+        description="Seconds in which every object is compared once more with what the operator knows of the world, evenly spread. Default 600; reads nothing from the API server (that happens each hour).",
     )
     leader_election: bool = Field(
         default=True,

@@ -150,6 +150,7 @@ class Replica(Generic[T]):
         """A complete state follows; the old one stands until ``complete``."""
         self._arriving = {}
         self.resource_version = ""
+        self.undecodable = 0
 
     def take_page(self, body: bytes) -> str:
         """Take one page of a LIST; returns the token of the next one, empty for the last. Raises ApiServerError."""

@@ -46,11 +46,14 @@ class StreamOptions:
     """Seconds and sizes.
 
     ``idle_seconds``: bookmarks come each minute and the watch cache keeps fresh events for 75 s, so that 70 s of silence is
-    a dead connection. ``watch_seconds``: the server ends a watch after a random time in this range.
+    a dead connection. ``watch_seconds``: the server ends a watch after a random time in this range. ``relist_seconds``: a watch
+    that ends when the last complete reading is older than this is not resumed, everything is read again. Nothing else finds an
+    event that never came, since bookmarks and later events move the version to resume from beyond it.
     """
 
     idle_seconds: float = 70.0
     watch_seconds: tuple[int, int] = (300, 600)
+    relist_seconds: float = 3600.0
     connect_seconds: float = 10.0
     page_size: int = 500
 
@@ -85,6 +88,7 @@ class Stream(Generic[T]):
         self._on_trouble = on_trouble
         self._watch_list = True
         self._answered = False
+        self._read_at = time.monotonic()
 
     @property
     def objects(self) -> Mapping[Key, T]:
@@ -126,7 +130,8 @@ class Stream(Generic[T]):
         await asyncio.sleep(wait)
 
     def _attempt(self) -> AsyncGenerator[list[Change[T]], None]:
-        if self._replica.resource_version and not self._replica.arriving:
+        stale = time.monotonic() - self._read_at >= self._options.relist_seconds
+        if self._replica.resource_version and not self._replica.arriving and not stale:
             return self._watch(initial=False)
         self._replica.begin()
         return self._watch(initial=True) if self._watch_list else self._list()
@@ -157,6 +162,7 @@ class Stream(Generic[T]):
                     self._replica.take_lines(splitter.feed(chunk), batch)
                 finally:
                     if initial and not self._replica.arriving:
+                        initial = False
                         self._sync()
                     # Also what came before an error: the next attempt resumes after it, and nobody would hear of it again.
                     yield batch
@@ -196,6 +202,7 @@ class Stream(Generic[T]):
 
     def _sync(self) -> None:
         self.synced = True
+        self._read_at = time.monotonic()
         self.settled.set()
 
     def _heard(self) -> None:
