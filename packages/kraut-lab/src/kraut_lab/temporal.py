@@ -6,9 +6,10 @@ import json
 import sysconfig
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -31,11 +32,23 @@ class TemporalPorts:
 class TemporalServer:
     """The server whose SQLite file is in a folder; an earlier process' server there is adopted."""
 
-    def __init__(self, folder: Path, *, namespaces: Sequence[str] = (), progress: Progress = silent) -> None:
-        """Args: folder: the lab's folder. namespaces: created besides ``default``."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        namespaces: Sequence[str] = (),
+        dynamic_config: Mapping[str, str] = MappingProxyType({}),
+        progress: Progress = silent,
+    ) -> None:
+        """Args:
+        folder: the lab's folder.
+        namespaces: created besides ``default``.
+        dynamic_config: key -> value as JSON, as in ``{"limit.historyCount.suggestContinueAsNew": "30"}``.
+        """
         self.folder = folder
         self.daemon = Daemon(folder, "temporal")
         self._namespaces = tuple(namespaces)
+        self._dynamic_config = dict(dynamic_config)
         self._progress = progress
 
     @property
@@ -78,6 +91,7 @@ class TemporalServer:
             *(f"--port={ports.frontend}", f"--ui-port={ports.ui}", f"--metrics-port={ports.metrics}"),
             *(f"--http-port={ports.http}", f"--db-filename={self.database}"),
             *(f"--namespace={namespace}" for namespace in self._namespaces),
+            *(f"--dynamic-config-value={key}={value}" for key, value in self._dynamic_config.items()),
         ]
         # The CLI reads and writes its own configuration under HOME: the person's is none of the lab's business.
         self.daemon.start(argv, {"HOME": str(self.database.parent)})

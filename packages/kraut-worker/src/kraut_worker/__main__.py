@@ -45,9 +45,7 @@ from kraut_worker.metrics import WorkerMetrics
 from kraut_worker.ports import HostConnector
 from kraut_worker.schedules import ensure_sweeps
 from kraut_worker.settings import WorkerProcessSettings
-from kraut_worker.workflows.cluster import ClusterWorkflow
-from kraut_worker.workflows.host import HostWorkflow
-from kraut_worker.workflows.sweep import SweepWorkflow
+from kraut_worker.workflows.registry import WORKFLOWS
 
 log = structlog.get_logger("kraut_worker")
 
@@ -145,7 +143,7 @@ def make_workers(settings: WorkerProcessSettings, outside: Outside) -> list[Work
             Worker(
                 temporal,
                 task_queue=workflow_queue(home),
-                workflows=[ClusterWorkflow, HostWorkflow, SweepWorkflow],
+                workflows=WORKFLOWS,
                 workflow_failure_exception_types=BEGUN_AFRESH,
                 graceful_shutdown_timeout=grace,
             )

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,6 +23,7 @@ from kraut_core.contracts.reconcile import (
     workflow_id,
     workflow_queue,
 )
+from kraut_lab.temporal import TemporalServer
 from kraut_worker.messages import (
     AssessClusterInput,
     AssessInput,
@@ -35,9 +36,7 @@ from kraut_worker.messages import (
     SweepInput,
     SweepReport,
 )
-from kraut_worker.workflows.cluster import ClusterWorkflow
-from kraut_worker.workflows.host import HostWorkflow
-from kraut_worker.workflows.sweep import SweepWorkflow
+from kraut_worker.workflows.registry import WORKFLOWS
 
 REST = Assessment(outcome="Rest")
 
@@ -165,8 +164,7 @@ class Stage:
     def start_workflows(self, *, cached: int = 0) -> None:
         """Without a cache every workflow task replays the whole history: what is not deterministic shows at once."""
         queue = workflow_queue(self.home)
-        workflows = [ClusterWorkflow, HostWorkflow, SweepWorkflow]
-        self.start("workflows", Worker(self.client, task_queue=queue, workflows=workflows, max_cached_workflows=cached))
+        self.start("workflows", Worker(self.client, task_queue=queue, workflows=WORKFLOWS, max_cached_workflows=cached))
 
     def start_home(self) -> None:
         activities = [self.at_home.report_unserved_site, self.at_home.sweep, self.clusters.assess]
@@ -227,21 +225,41 @@ class Stage:
 
 @pytest.fixture(scope="session")
 async def temporal_client(temporal_server) -> Client:
+    return await _connect(temporal_server)
+
+
+async def _connect(server: TemporalServer) -> Client:
     # Recorded histories name whoever wrote them: not the machine they were recorded on.
-    return await Client.connect(
-        temporal_server.address, data_converter=pydantic_data_converter, identity="kraut-worker@test"
-    )
+    return await Client.connect(server.address, data_converter=pydantic_data_converter, identity="kraut-worker@test")
 
 
 @pytest.fixture
 def replayer() -> Replayer:
-    return Replayer(workflows=[ClusterWorkflow, HostWorkflow, SweepWorkflow], data_converter=pydantic_data_converter)
+    return Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter)
 
 
 @pytest.fixture
 async def stage(temporal_client, replayer, request) -> AsyncIterator[Stage]:
     """A home with all workers running. Afterwards every run must replay; ``record.py`` keeps the histories."""
-    stage = Stage(temporal_client)
+    async with _open_stage(temporal_client, replayer, request.node) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def brief_stage(tmp_path, replayer, request) -> AsyncIterator[Stage]:
+    """As ``stage``, on a server of its own that suggests to continue as new after 30 events already."""
+    server = TemporalServer(tmp_path, dynamic_config={"limit.historyCount.suggestContinueAsNew": "30"})
+    server.start()
+    try:
+        async with _open_stage(await _connect(server), replayer, request.node) as stage:
+            yield stage
+    finally:
+        server.stop()
+
+
+@asynccontextmanager
+async def _open_stage(client: Client, replayer: Replayer, node: pytest.Item) -> AsyncIterator[Stage]:
+    stage = Stage(client)
     async with AsyncExitStack() as stack:
         stage.start_workflows()
         stage.start_home()
@@ -251,7 +269,7 @@ async def stage(temporal_client, replayer, request) -> AsyncIterator[Stage]:
         histories = await stage.histories()
         for history in histories:
             await replayer.replay_workflow(history)
-        request.node.histories = histories
+        node.histories = histories
 
 
 async def _end(stage: Stage) -> None:

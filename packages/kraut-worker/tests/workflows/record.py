@@ -1,7 +1,8 @@
 """Record histories/: what the tests of this folder did on a real Temporal server, for the next versions to replay.
 
 ``uv run python packages/kraut-worker/tests/workflows/record.py`` runs them and rewrites the folder. Do this at a release: a
-history that was recorded after a change proves nothing about it.
+history that was recorded after a change proves nothing about it. With names of tests it runs these only, and adds to the
+folder: for a new workflow, or a way through one that no history goes yet.
 """
 
 import sys
@@ -21,6 +22,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
+        self.dropped: dict[str, str] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
@@ -31,22 +33,26 @@ class Recorder:
             return  # a hundred times the same run
         for number, history in enumerate(histories, 1):
             text = history.to_json()
-            if len(text) <= LARGEST_BYTES:
-                self.kept[f"{item.name.removeprefix('test_')}.{number}.json"] = text
+            name = f"{item.name.removeprefix('test_')}.{number}.json"
+            (self.kept if len(text) <= LARGEST_BYTES else self.dropped)[name] = text
 
 
 def main() -> None:
-    """Run the tests; replace the folder when all of them passed."""
+    """Run the tests; replace the folder, or add to it, when all of them passed."""
+    names = sys.argv[1:]
     recorder = Recorder()
-    code = pytest.main([str(HERE), "-q", "-m", "integration"], plugins=[recorder])
+    chosen = ["-k", " or ".join(names)] if names else []
+    code = pytest.main([str(HERE), "-q", "-m", "integration", *chosen], plugins=[recorder])
     if code != pytest.ExitCode.OK:
         sys.exit(f"not recorded: the tests ended with {code!r}")
     HISTORIES.mkdir(exist_ok=True)
-    for old in HISTORIES.glob("*.json"):
+    for old in [] if names else HISTORIES.glob("*.json"):
         old.unlink()
     for name, text in recorder.kept.items():
         (HISTORIES / name).write_text(text + "\n")
     sys.stdout.write(f"{len(recorder.kept)} histories recorded in {HISTORIES}\n")
+    for name in recorder.dropped:
+        sys.stdout.write(f"not kept, since it is larger than {LARGEST_BYTES} bytes: {name}\n")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from temporalio.client import WorkflowExecutionStatus
 
 from kraut_worker.messages import AssessInput, Assessment, HostState, OperationOrder, OperationReport
 
@@ -221,6 +222,24 @@ async def test_a_long_run_continues_as_new_with_its_site_and_its_operation(stage
     await stage.host_workflow.result()
     assert all(question.in_flight == "op-1" for question in edge.asked[1:-1])
     assert {task.order.id for task in edge.tasks} == {"op-1"}
+
+
+async def test_a_run_at_its_limit_continues_as_new_and_the_next_one_ends_it(brief_stage):
+    """The same, short enough for its history to be kept and replayed by later versions (record.py)."""
+    site = brief_stage.site
+    site.answer = lambda question: operate() if not site.may_end.is_set() else REST
+    site.may_end.clear()
+    first = await brief_stage.wake(QUICK)
+    await site.until(lambda: len(site.tasks) == 1)
+    while len(site.tasks) == 1:
+        asked = len(site.asked)
+        await brief_stage.wake()
+        await site.until(lambda asked=asked: len(site.asked) > asked or len(site.tasks) > 1)
+    run = brief_stage.client.get_workflow_handle(brief_stage.host_workflow_id, run_id=first.first_execution_run_id)
+    assert (await run.describe()).status == WorkflowExecutionStatus.CONTINUED_AS_NEW
+    site.may_end.set()
+    await brief_stage.host_workflow.result()
+    assert {task.order.id for task in site.tasks} == {"op-1"}
 
 
 async def test_a_run_that_takes_over_an_operation_attaches_to_it_first(stage):
