@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kraut_core.api.kinds import all_kinds
-from kraut_operator.controller import GONE_SECONDS
+from kraut_operator.controller import UNTOLD_SECONDS
 from kraut_operator.entry import Entry, Named, ObjectKey, Observed, Selection
 from kraut_operator.queue import Priority
 from kraut_operator.testing.kinds import KINDS
@@ -255,7 +255,7 @@ async def test_a_standby_does_not_keep_what_is_gone_for_ever() -> None:
     for found in list(world.sources["Host"].objects.values()):
         await world.drop(found)
     assert len(world.controller.queue) == 50
-    world.clock.now += GONE_SECONDS + 1
+    world.clock.now += UNTOLD_SECONDS + 1
     await world.controller.compare()
     assert (len(world.controller.queue), world.send()) == (0, [])
 
@@ -265,9 +265,71 @@ async def test_an_outage_of_temporal_for_minutes_does_not_lose_a_deletion() -> N
     gone = answered("Host", "h")
     await world.sync("Host", gone)
     await world.drop(gone)
-    world.clock.now += GONE_SECONDS - 1
+    world.clock.now += UNTOLD_SECONDS - 1
     await world.controller.compare()
     assert world.send() == [("h", "Deleted")]
+
+
+async def standby_that_saw_an_owned_object_change_and_an_object_go() -> World:
+    world = pools_world()
+    for kind in ("Secret", "Member", "Task"):
+        await world.sync(kind)
+    await world.sync("Pool", *[answered("Pool", f"p{number}") for number in range(50)], answered("Pool", "gone"))
+    await world.put(entry("Task", "t", owners=(Named("Pool", "p7"),)))
+    await world.drop(answered("Pool", "gone"))
+    return world
+
+
+async def test_a_standby_that_takes_over_tells_again_what_only_an_event_told_in_the_last_minutes() -> None:
+    """No status says whether the leader told it; signals may come twice, and must come once."""
+    world = await standby_that_saw_an_owned_object_change_and_an_object_go()
+    world.clock.now += UNTOLD_SECONDS - 1
+    await world.controller.compare()
+    assert world.send() == [("gone", "Deleted"), ("p7", "Owned")]
+
+
+async def test_a_standby_that_takes_over_later_tells_nothing_again() -> None:
+    world = await standby_that_saw_an_owned_object_change_and_an_object_go()
+    world.clock.now += UNTOLD_SECONDS + 1
+    await world.controller.compare()
+    assert (world.controller.queue.held, world.send()) == (0, [])
+
+
+async def test_an_outage_of_temporal_for_hours_does_not_lose_what_only_an_event_told() -> None:
+    """The leader tries again all the time: what it could not tell does not grow old."""
+    world = await standby_that_saw_an_owned_object_change_and_an_object_go()
+    began = world.clock.now
+    while world.clock.now - began < 3 * 3600:
+        while (popped := world.controller.queue.pop()) is not None:
+            dispatch = world.controller.what_to_send(popped[0])
+            assert dispatch is not None
+            world.controller.failed(popped[0], dispatch)
+            world.controller.queue.done(popped[0])
+        world.clock.now += world.controller.queue.next_due() or 1.0
+        await world.controller.compare()
+    world.clock.now += 300
+    assert sorted(world.send()) == [("gone", "Deleted"), ("p7", "Owned")]
+
+
+async def test_what_failed_and_was_answered_meanwhile_leaves_nothing_behind() -> None:
+    world = hosts_world()
+    await world.sync("Host", entry("Host", "h", generation=1))
+    popped = world.controller.queue.pop()
+    assert popped is not None
+    dispatch = world.controller.what_to_send(popped[0])
+    assert dispatch is not None
+    await world.put(answered("Host", "h", version=2))
+    world.controller.failed(popped[0], dispatch)
+    world.controller.queue.done(popped[0])
+    world.clock.now += 60
+    assert (world.send(), world.controller.queue.held) == ([], 0)
+
+
+async def test_an_owner_that_went_and_came_again_is_told_of_nothing_that_was_before_it() -> None:
+    world = await standby_that_saw_an_owned_object_change_and_an_object_go()
+    await world.drop(answered("Pool", "p7"))
+    await world.put(answered("Pool", "p7", uid="second"))
+    assert world.send() == [("gone", "Deleted")]
 
 
 async def test_a_resync_finds_what_was_forgotten_after_the_cache_spread_in_the_order_of_a_hash() -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from temporalio.client import Client
 
+from kraut_core.api.v1alpha1.host import Host
 from kraut_core.errors import NotFoundError
-from kraut_core.kube.client import KubeClient
+from kraut_core.kube import paths
+from kraut_core.kube.client import KubeClient, as_kind
 from kraut_core.kube.testing import FaultProxy, point_kubeconfig
-from kraut_operator.testing.cluster import create_host, wait_for_signals
+from kraut_operator.testing.cluster import answer, create_host, create_secret, signals, wait_for_signals
 from kraut_operator.testing.process import OperatorProcess
 
 if TYPE_CHECKING:
@@ -84,6 +86,28 @@ async def test_a_standby_is_warm_and_silent_and_takes_over_from_a_killed_leader(
     await leading(second)
     await wait_for_signals(temporal, home, "Host", home, "two", "Initial")
     assert (await holder(kube))["leaseTransitions"] == 1
+
+
+async def test_a_failover_over_answered_hosts_wakes_nobody(
+    kube: KubeClient, temporal: Client, home: str, replicas: Replicas
+) -> None:
+    """What the leader dispatched and the standby saw come and be answered is not in the standby's queue any more."""
+    secret = await create_secret(kube, home, "key")
+    for number in range(50):
+        await answer(kube, await create_host(kube, home, f"h{number}"), secret)
+    first = await replicas.start()
+    await leading(first)
+    second = await replicas.start()
+    await kube.patch_raw(paths.item(as_kind(Host), home, "h7"), {"spec": {"paused": True}})
+    await wait_for_signals(temporal, home, "Host", home, "h7", "Spec")
+    await answer(kube, await kube.get(Host, home, "h7"), secret)
+    await first.kill()
+    await leading(second)
+    # what comes after everything that the failover could have caused
+    await create_host(kube, home, "last")
+    await wait_for_signals(temporal, home, "Host", home, "last", "Initial")
+    assert await second.metric("kraut_dispatches_total") == 1
+    assert await signals(temporal, home, "Host", home, "h0") == []
 
 
 async def test_a_leader_that_is_told_to_stop_gives_the_lease_back(kube: KubeClient, replicas: Replicas) -> None:

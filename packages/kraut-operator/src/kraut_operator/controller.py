@@ -16,8 +16,9 @@ from kraut_operator.queue import Priority, WorkQueue
 
 TURN = 200
 """Objects compared before others of the loop get their turn: about 2 ms."""
-GONE_SECONDS = 600.0
-"""How long the deletion of an object that is gone may wait to be told: a standby never tells it, and must not keep it."""
+UNTOLD_SECONDS = 600.0
+"""How long what only an event tells (an object is gone, an owned one changed) is kept since it came or could last not be told: a
+standby never tells it, and must neither keep it for ever nor, when it takes over, wake everybody to whom it ever happened."""
 
 
 class Controller:
@@ -40,7 +41,7 @@ class Controller:
         self._reconciled = [kind.name for kind in kinds if kind.reconciled]
         self._related = {kind.name: _related_kinds(kind) for kind in kinds if kind.reconciled}
         self._gone: dict[ObjectKey, tuple[Dispatch, float]] = {}
-        self._owned_changed: set[ObjectKey] = set()
+        self._owned_changed: dict[ObjectKey, float] = {}
 
     async def take(self, changes: Iterable[Change[Entry]], kind: str) -> None:
         """Take what a stream of ``kind`` told."""
@@ -69,10 +70,11 @@ class Controller:
         self._cache.note(None, old)
         self.ledger.forget(old.key)
         self.queue.remove(old.key)
+        self._owned_changed.pop(old.key, None)
         if old.kind in self._related:
             # A workflow that waits learns of it now; nothing tells it when this is lost, and it finds out when it next looks.
             gone = Dispatch(old.uid, old.generation, "Deleted", (old.uid, "gone"), old.site)
-            self._gone[old.key] = gone, self._clock() + GONE_SECONDS
+            self._gone[old.key] = gone, self._clock() + UNTOLD_SECONDS
             self._add(old.key, Priority.URGENT)
         self._look_at_affected(old, None, old)
 
@@ -83,7 +85,7 @@ class Controller:
                 self._look_at(entry, routine=False)
         for owner in self._cache.owners_of(changed):
             if self._cache.get(owner) is not None:
-                self._owned_changed.add(owner)
+                self._owned_changed[owner] = self._clock() + UNTOLD_SECONDS
                 self._add(owner, Priority.RETRY)
 
     def _look_at(self, entry: Entry, *, routine: bool) -> None:
@@ -106,7 +108,7 @@ class Controller:
 
     async def compare(self, kinds: Iterable[str] | None = None, *, seconds: float = 0.0) -> None:
         """Compare all objects of ``kinds`` (default all) with the world, spread over ``seconds`` in the order of their uid's hash."""
-        self._forget_gone()
+        self._forget_untold()
         names = self._reconciled if kinds is None else kinds
         entries = sorted((entry for name in names for entry in self._cache.entries(name)), key=_hash_of)
         keys = [entry.key for entry in entries]
@@ -118,18 +120,23 @@ class Controller:
             if seconds or number % TURN == 0:
                 await asyncio.sleep(seconds / len(keys))
 
-    def _forget_gone(self) -> None:
+    def _forget_untold(self) -> None:
         now = self._clock()
         for key in [key for key, (_, until) in self._gone.items() if until < now]:
             del self._gone[key]
             self.queue.remove(key)
+        for key in [key for key, until in self._owned_changed.items() if until < now]:
+            # Comparing takes it out of the queue, unless something else keeps it there.
+            del self._owned_changed[key]
 
     def what_to_send(self, key: ObjectKey) -> Dispatch | None:
         """What a key that was popped needs now; None when it needs nothing, or not yet (then it waits in the queue again)."""
         entry = self._cache.get(key)
         if entry is None:
-            self._owned_changed.discard(key)
-            return self._gone[key][0] if key in self._gone else None
+            if key in self._gone:
+                return self._gone[key][0]
+            self.queue.forget(key)
+            return None
         dispatch = decide(entry, self._cache)
         if dispatch is None:
             self.ledger.forget(key)
@@ -138,7 +145,9 @@ class Controller:
             dispatch = None
         if dispatch is None and key in self._owned_changed:
             dispatch = Dispatch(entry.uid, entry.generation, "Owned", (), entry.site)
-        self._owned_changed.discard(key)
+        self._owned_changed.pop(key, None)
+        if dispatch is None:
+            self.queue.forget(key)
         return dispatch
 
     def sent(self, key: ObjectKey, dispatch: Dispatch) -> None:
@@ -152,7 +161,9 @@ class Controller:
     def failed(self, key: ObjectKey, dispatch: Dispatch) -> float:
         """Temporal did not take it; returns the seconds until it is tried again."""
         if not dispatch.world:
-            self._owned_changed.add(key)
+            self._owned_changed[key] = self._clock() + UNTOLD_SECONDS
+        elif key in self._gone and self._gone[key][0] is dispatch:
+            self._gone[key] = dispatch, self._clock() + UNTOLD_SECONDS
         self._metrics.queue_retries.inc()
         wait = self.queue.retry(key)
         self.added.set()
