@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kraut_cli.oidc.forgeries import forge, key_id, read_good, sign
+from kraut_cli.oidc.misuses import misuses
 from kraut_core.identity import errors
 from kraut_core.identity.errors import TokenRefusedError
 from kraut_core.identity.issuers import TrustedIssuer
@@ -30,6 +31,15 @@ REASONS = {
     "another subject under the same signature": errors.SIGNATURE,
     "another issuer (a slash more)": errors.UNKNOWN_ISSUER,
     "expired": errors.EXPIRED,
+}
+MISUSES = {
+    "PS256 with a key for RS256": errors.ALGORITHM,
+    "an unknown critical header (crit)": errors.MALFORMED,
+    "another audience": errors.AUDIENCE,
+    "two audiences": errors.AUDIENCE,
+    "not valid yet (nbf)": errors.NOT_YET_VALID,
+    "issued in the future (iat)": errors.NOT_YET_VALID,
+    "a life of 100 days": errors.LIFETIME,
 }
 
 
@@ -75,15 +85,17 @@ async def test_each_forgery_is_refused_for_what_it_is(key):
     good = sign(key, {"kid": key_id(key), "typ": "JWT"}, CLAIMS)
     assert (await verifier.verify(good)).subject == CLAIMS["sub"]
     removed = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    forgeries = list(forge(read_good(good, parse_jwks(body)), signing=key, removed=removed, now=NOW))
-    wanted = {name for name in REASONS if "PEM" not in name and "DER" not in name}
-    assert {forgery.name for forgery in forgeries} == (set(REASONS) if isinstance(key, rsa.RSAPrivateKey) else wanted)
+    decoded = read_good(good, parse_jwks(body))
+    forgeries = [*forge(decoded, signing=key, removed=removed, now=NOW), *misuses(decoded, key, NOW)]
+    reasons = REASONS | MISUSES
+    wanted = {name for name in reasons if "PEM" not in name and "DER" not in name and "RS256" not in name}
+    assert {forgery.name for forgery in forgeries} == (set(reasons) if isinstance(key, rsa.RSAPrivateKey) else wanted)
     for forgery in forgeries:
         assert forgery.only
         assert forgery.token not in repr(forgery)
         with pytest.raises(TokenRefusedError) as caught:
             await verifier.verify(forgery.token)
-        assert caught.value.reason == REASONS[forgery.name], forgery.name
+        assert caught.value.reason == reasons[forgery.name], forgery.name
 
 
 def test_without_the_key_it_is_said_that_the_signature_is_wrong_too(key):

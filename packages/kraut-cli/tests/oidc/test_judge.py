@@ -72,7 +72,8 @@ CASES = [
     ("keys", "warning", {"source": Source(ISSUER, frozenset({"k1", "k2"}))}, "next read"),
     ("keys", "warning", {"jwks": jwks(rsa("k1"), rsa("k0"))}, "during a rotation"),
     ("algorithms", "problem", {"live": LiveToken(token(algorithm="ES256"))}, "`alg`"),
-    ("algorithms", "problem", {"jwks": jwks({**rsa("k1"), "alg": "PS256"}), "live": None}, "RSA"),
+    ("algorithms", "problem", {"jwks": jwks({"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "A" * 43}), "live": None}, "RSA"),
+    ("algorithms", "warning", {"jwks": jwks({**rsa("k1"), "alg": "PS256"}), "live": None}, "cloud"),
     ("algorithms", "warning", {"jwks": jwks({**EC, "kid": "k1"}), "live": LiveToken(token(algorithm="ES256"))}, "cloud"),
     ("max-age", "warning", {"jwks": jwks(rsa("k1"), cache="")}, "300 s"),
     ("max-age", "warning", {"jwks": jwks(rsa("k1"), cache="max-age=900"), "live": LiveToken(token(exp=NOW + 600))}, "KRAUT_OIDC_MAX_AGE_SECONDS"),
@@ -100,6 +101,21 @@ def test_each_rule(check, level, changes, advice):
 def test_the_date_of_an_answer_is_a_clock_too():
     late = Answer(200, {"Date": "Fri, 15 Jan 2027 07:00:00 GMT"}, b"{}")
     assert [finding.level for finding in judge(seen(document=late)) if finding.check == "clock"] == ["problem", "ok"]
+
+
+@pytest.mark.parametrize(
+    "date", ["yesterday", "", " ", "0", "Fri, 31 Dec 99999 23:59:59 GMT", "\u0663", "Fri, 15 Jan 2027"]
+)
+def test_a_date_that_is_none_is_a_finding(date):
+    findings = judge(seen(document=Answer(200, {"Date": date}, b"{}")))
+    assert [finding.level for finding in findings if finding.check == "clock"] == (["warning"] if date else []) + ["ok"]
+
+
+def test_times_that_no_clock_has_are_findings():
+    far = judge(seen(live=LiveToken(token(iat=10**400, exp=10**400 + 60), received_at=NOW)))
+    assert [finding.level for finding in far if finding.check == "clock"] == ["problem"]
+    kept = judge(seen(jwks=jwks(rsa("k1"), cache=f"max-age={'9' * 5000}")))
+    assert [finding.level for finding in kept if finding.check == "max-age"] == ["warning"]
 
 
 def test_what_is_found_is_shown_with_what_to_do():

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -12,10 +12,8 @@ from kraut_cli.credential.cache import TokenFiles
 from kraut_cli.credential.exec_credential import VARIABLE, answer, told_audience
 from kraut_cli.credential.wanted import Wanted, source_of
 from kraut_cli.failures import one_sentence
-from kraut_core.identity.described import GRANTS, METHODS, TOKEN_TYPES
+from kraut_cli.provider_options import FILE, client_authentication_option, provider_options
 from kraut_core.identity.sources import Token
-
-FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
 def _account(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, str] | None:
@@ -25,15 +23,6 @@ def _account(_context: click.Context, _parameter: click.Parameter, value: str | 
     if not (namespace and slash and name):
         raise click.BadParameter(f"expected NAMESPACE/NAME, found {value!r}")
     return namespace, name
-
-
-def _parameters(
-    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    pairs = tuple(value.partition("=") for value in values)
-    if flawed := [name for name, equals, _ in pairs if not (name and equals)]:
-        raise click.BadParameter(f"expected NAME=VALUE, found {flawed[0]!r}")
-    return tuple((name, value) for name, _, value in pairs)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -46,27 +35,10 @@ def _parameters(
 @click.option("--context", help="Context of that kubeconfig.")
 @click.option("--token-endpoint", help="Exchange the token at this provider (RFC 8693, RFC 7523).")
 @click.option("--subject-audience", help="Audience of the token that the provider is shown.")
-@click.option(
-    "--grant",
-    type=click.Choice(list(GRANTS)),
-    default="token-exchange",
-    help="client-credentials: the client itself acts.",
-)
-@click.option("--subject-token-type", type=click.Choice(list(TOKEN_TYPES)), default="jwt", help="Dex wants id_token.")
-@click.option("--requested-token-type", type=click.Choice(list(TOKEN_TYPES)), help="Dex wants id_token.")
-@click.option("--send-audience/--no-send-audience", default=True, help="Dex: the audience follows from the client.")
-@click.option("--resource", help="RFC 8693's resource.")
-@click.option("--scope", multiple=True, help="May be given again.")
-@click.option(
-    "--parameter", metavar="NAME=VALUE", multiple=True, callback=_parameters, help="Such as connector_id=east."
-)
-@click.option(
-    "--client-authentication", type=click.Choice(list(METHODS)), default="none", help="How the client shows itself."
-)
+@provider_options
+@client_authentication_option("none", "How the client shows itself.")
 @click.option("--client-id", default="", help="The client's id.")
 @click.option("--client-secret-file", type=FILE, help="For client_secret_basic and client_secret_post.")
-@click.option("--client-key-file", type=FILE, help="PEM, for private_key_jwt.")
-@click.option("--client-key-id", help="For private_key_jwt, if needed.")
 @click.option("--ca-file", type=FILE, help="PEM authorities of the provider; default: the system's.")
 @click.option(
     "--allow-network",

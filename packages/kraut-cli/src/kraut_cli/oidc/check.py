@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kraut_cli.failures import CommandError, NotReadyError
 from kraut_cli.formats.dump import as_json, as_yaml
-from kraut_cli.oidc.findings import Finding, as_document, problems, render
+from kraut_cli.oidc.findings import FORGED, Finding, as_document, problems, render, unknown
 from kraut_cli.oidc.gather import (
-    Provider,
     Reach,
     audience_of,
     exchanged,
@@ -22,19 +22,19 @@ from kraut_cli.oidc.gather import (
     with_targets,
 )
 from kraut_cli.oidc.judge import judge
+from kraut_cli.oidc.misuses import ANOTHER_AUDIENCE, NOBODY
 from kraut_cli.oidc.negative import attack, read_private_key
 from kraut_cli.oidc.observations import Observations
+from kraut_cli.oidc.provider import Provider, read_provider
 from kraut_cli.oidc.target import Target
 from kraut_cli.options import cluster_options, common_options, output_option
+from kraut_cli.provider_options import client_authentication_option, provider_options
 from kraut_cli.session import Session
 from kraut_cli.terminal import progress
-from kraut_core.errors import InvalidSpecError
+from kraut_core.errors import InvalidSpecError, KrautError
 from kraut_core.identity.issuers import parse_networks
 from kraut_core.identity.jwks import JwksError, PublicJwk, parse_jwks
 from kraut_core.identity.sources import TokenSource
-
-NOBODY = "https://kraut.dev/oidc-check"
-"""The audience of a live token that is shown to nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,17 +84,22 @@ class Request:
     metavar="CONTEXT",
     help="Cluster that should trust the issuer: a context of the kubeconfig. Its credentials there are not used.",
 )
-@click.option("--token-endpoint", metavar="URL", help="Provider that should exchange tokens of the issuer (RFC 8693).")
-@click.option("--client-id", help="This client of the provider; also the audience of what it gives.")
+@click.option(
+    "--token-endpoint", metavar="URL", help="Provider that should exchange tokens of the issuer (RFC 8693, RFC 7523)."
+)
+@client_authentication_option(None, "How the client shows itself. [default: by the secret or key that is given]")
+@click.option("--client-id", help="This client of the provider.")
 @click.option(
     "--client-secret-file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="File with the client's secret.",
 )
-@click.option("--connector", help="Dex: the connector that trusts the issuer.")
+@click.option("--connector", help="Dex: the connector that trusts the issuer; all else that Dex wants follows.")
 @click.option(
     "--provider-audience", help="Audience that the provider wants. [default: the token endpoint without /token]"
 )
+@click.option("--exchanged-audience", help="Audience of what the provider gives. [default: the client's id]")
+@provider_options
 @click.option("--negative", is_flag=True, help="Present forged tokens to each --target: all must be refused.")
 @click.option(
     "--signing-key",
@@ -119,15 +124,11 @@ def check(
     token_file: Path | None,
     audience: str | None,
     contexts: Sequence[str],
-    token_endpoint: str | None,
-    client_id: str | None,
-    client_secret_file: Path | None,
-    connector: str | None,
-    provider_audience: str | None,
     negative: bool,
     signing_key: Path | None,
     removed_key: Path | None,
     output: str,
+    **of_provider: Any,
 ) -> None:
     """Say whether other clusters, Dex or a cloud can trust the issuer ISSUER (a URL), and what is wrong.
 
@@ -135,17 +136,13 @@ def check(
     issuer of that cluster) and with a live token of --service-account. With --target also whether that cluster takes the
     token, with --token-endpoint whether a provider exchanges it. Changes nothing; tokens are shown nowhere.
 
-    Exit code 0 when all is well or merely worth a warning, 3 when something keeps it from working, 1 when a target accepts a
-    forged token.
+    Exit code 0 when all is well or merely worth a warning, 3 when something keeps it from working or --negative got no verdict,
+    1 when a target accepts a forged token.
     """
     if negative and not contexts:
         raise click.UsageError("--negative needs a --target to present forged tokens to.")
-    if token_endpoint and not client_id:
-        raise click.UsageError("--token-endpoint needs --client-id.")
-    provider = None
-    if token_endpoint and client_id:
-        wanted = provider_audience or token_endpoint.removesuffix("/token")
-        provider = Provider(token_endpoint, client_id, client_secret_file, connector, wanted, client_id)
+    if negative and not (service_account or token_file):
+        raise click.UsageError("--negative needs a good token to begin with: give --service-account or --token-file.")
     request = Request(
         session=session,
         issuer=issuer,
@@ -154,7 +151,7 @@ def check(
         service_account=service_account,
         audience=audience or (audience_of(token_file) if token_file else None) or NOBODY,
         targets=tuple(Target(session.kubeconfig, context) for context in contexts),
-        provider=provider,
+        provider=read_provider(of_provider),
         negative=negative,
         signing_key=signing_key,
         removed_key=removed_key,
@@ -169,10 +166,12 @@ def check(
 
 def _end(findings: Sequence[Finding]) -> None:
     wrong = problems(findings)
-    if forged := [finding for finding in wrong if finding.check.startswith("forged")]:
-        raise CommandError(f"{forged[0].check}: {forged[0].message}")
-    if wrong:
-        raise NotReadyError(f"{wrong[0].check}: {wrong[0].message}")
+    if accepted := [finding for finding in wrong if finding.check.startswith(FORGED)]:
+        raise CommandError(f"{accepted[0].check}: {accepted[0].message}")
+    # A target that was not asked about a forgery may accept it.
+    unanswered = [finding for finding in findings if finding.level == "unknown" and finding.check.startswith(FORGED)]
+    for finding in (*wrong, *unanswered):
+        raise NotReadyError(f"{finding.check}: {finding.message}")
 
 
 async def _run(request: Request) -> tuple[str, Sequence[Finding]]:
@@ -206,14 +205,18 @@ async def _attack(
     request: Request, seen: Observations, live: str | None, tokens: TokenSource | None
 ) -> Sequence[Finding]:
     if live is None or tokens is None:
-        raise InvalidSpecError("--negative needs a good token to begin with: give --service-account or --token-file")
-    # A file holds one token for one audience; only TokenRequest gives another.
-    foreign = None if request.token_file else (await tokens.token(NOBODY)).value
-    keys = _keys(seen)
+        return [unknown(FORGED, "there is no good token to begin with", "correct the findings above first")]
     signing, removed = read_private_key(request.signing_key), read_private_key(request.removed_key)
     found: list[Finding] = []
+    foreign = None
+    # A file holds one token for one audience; with the key it is made.
+    if request.token_file is None and signing is None:
+        try:
+            foreign = (await tokens.token(NOBODY)).value
+        except KrautError as error:
+            found.append(unknown(f"{FORGED}: {ANOTHER_AUDIENCE}", f"no such token was given: {error}", "try again"))
     for target in request.targets:
-        found += await attack(target, live, keys, foreign=foreign, signing=signing, removed=removed)
+        found += await attack(target, live, _keys(seen), foreign=foreign, signing=signing, removed=removed)
     return found
 
 

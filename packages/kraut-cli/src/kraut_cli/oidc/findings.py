@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 from kraut_cli.formats.escape import escape
 
 Level = Literal["ok", "warning", "problem", "unknown"]
+FORGED: Final = "forged"
+"""How the names of checks with forged tokens begin."""
 _MARKS: Final = {"ok": "ok", "warning": "WARN", "problem": "FAIL", "unknown": "-"}
 
 

@@ -17,6 +17,8 @@ from kraut_core.identity.jwks import PublicJwk, decode_base64url
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 EXPIRED_SECONDS: Final = 7200
 """How long ago a forged token expired: beyond every leeway."""
+_PSS: Final = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size)
+REPORT: Final = "take the issuer out of its AuthenticationConfiguration now, and report it"
 _CURVES: Final[Mapping[str, tuple[str, hashes.HashAlgorithm]]] = {
     "secp256r1": ("ES256", hashes.SHA256()),
     "secp384r1": ("ES384", hashes.SHA384()),
@@ -26,11 +28,16 @@ _CURVES: Final[Mapping[str, tuple[str, hashes.HashAlgorithm]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
-    """``only``: whether what ``name`` says is the one thing wrong with it, so that a refusal proves that this is checked."""
+    """``only``: whether what ``name`` says is the one thing wrong with it, so that a refusal proves that this is checked.
+
+    ``advice``: what to do when it is accepted, ``tolerable``: whether that is worth a warning only.
+    """
 
     name: str
     token: str = field(repr=False)
     only: bool = True
+    advice: str = REPORT
+    tolerable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ def forge(
     """All forgeries. ``signing``: the issuer's own key, for those whose signature is right; ``removed``: one that was removed."""
     if removed is not None:
         # First: an unknown key id would make the target fetch keys, and so forget this one.
-        yield Forgery("a removed key", sign(removed, {"kid": key_id(removed), "typ": "JWT"}, good.claims))
+        token = sign(removed, {"kid": key_id(removed), "typ": "JWT"}, good.claims)
+        yield Forgery("a removed key", token, advice="make it forget the key: `kraut oidc forget-keys`")
     stranger = _stranger(str(good.header.get("alg")))
     yield from _without_signature(good)
     yield from _with_public_key(good)
@@ -110,10 +118,11 @@ def _public_forms(key: PublicJwk) -> Iterator[tuple[str, bytes]]:
 
 
 def sign(key: PrivateKey, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
-    """A token in compact form, RS256 or by the key's curve (RFC 7518)."""
+    """A token in compact form, RS256 (PS256 when the header says so) or by the key's curve (RFC 7518)."""
     if isinstance(key, rsa.RSAPrivateKey):
         text = f"{_encode({'alg': 'RS256', **header})}.{_encode(claims)}"
-        return f"{text}.{_base64url(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+        scheme = _PSS if header.get("alg") == "PS256" else padding.PKCS1v15()
+        return f"{text}.{_base64url(key.sign(text.encode(), scheme, hashes.SHA256()))}"
     algorithm, digest = _CURVES[key.curve.name]
     text = f"{_encode({'alg': algorithm, **header})}.{_encode(claims)}"
     size = (key.curve.key_size + 7) // 8

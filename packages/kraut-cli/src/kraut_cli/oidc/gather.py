@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kraut_cli.oidc.observations import LiveToken, Observations, Presented, Source
+from kraut_cli.oidc.provider import Provider
 from kraut_cli.oidc.target import Target
 from kraut_core.errors import KrautError
 from kraut_core.identity.adapters.exchange import ExchangeTokenSource
@@ -13,9 +14,7 @@ from kraut_core.identity.adapters.http import SafeHttp
 from kraut_core.identity.adapters.keys import fetch_keys
 from kraut_core.identity.adapters.published import read_published
 from kraut_core.identity.adapters.tokenrequest import TokenRequestSource
-from kraut_core.identity.clientauth import ClientAuthentication
 from kraut_core.identity.compact import audiences, read_token
-from kraut_core.identity.exchange import Exchange, dex_exchange
 from kraut_core.identity.issuers import TrustedIssuer
 from kraut_core.identity.jwks import parse_jwks
 from kraut_core.identity.keys import KeyCache
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
 JWKS_PATH: Final = "/openid/v1/jwks"
-DEX_SCOPE: Final = ("openid", "profile", "federated:id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +45,6 @@ class Reach:
             networks=self.networks,
             max_lifetime_seconds=10**9,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """A token endpoint and this client of it; ``connector`` is Dex's."""
-
-    endpoint: str
-    client_id: str
-    secret_file: Path | None
-    connector: str | None
-    subject_audience: str
-    audience: str
 
 
 async def read_source(kube: "KubeClient") -> Source:
@@ -102,29 +88,11 @@ async def exchanged(provider: Provider, reach: Reach, tokens: TokenSource) -> tu
     where = provider.endpoint
     try:
         async with SafeHttp(networks=reach.networks, ca_file=reach.ca_file) as http:
-            source = ExchangeTokenSource(_exchange(provider), tokens, _client(provider), http)
+            exchange, client = provider.describe(tokens)
+            source = ExchangeTokenSource(exchange, tokens, client, http)
             return Presented(where), (await source.token(provider.audience)).value
     except KrautError as error:
         return Presented(where, error=error), None
-
-
-def _exchange(provider: Provider) -> Exchange:
-    if provider.connector:
-        return dex_exchange(
-            provider.endpoint,
-            connector_id=provider.connector,
-            subject_audience=provider.subject_audience,
-            scope=DEX_SCOPE,
-        )
-    return Exchange(token_endpoint=provider.endpoint, subject_audience=provider.subject_audience)
-
-
-def _client(provider: Provider) -> ClientAuthentication:
-    return ClientAuthentication(
-        method="client_secret_basic" if provider.secret_file else "none",
-        client_id=provider.client_id,
-        secret_file=provider.secret_file,
-    )
 
 
 async def with_targets(seen: Observations, targets: list[Target], token: str | None) -> Observations:
@@ -148,6 +116,6 @@ def audience_of(token_file: Path) -> str | None:
     """The first audience of the token in a file; None when it is no token."""
     try:
         named = audiences(token_file.read_text().strip())
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
     return named[0] if named else None

@@ -9,6 +9,7 @@ from kraut_cli.oidc.findings import Finding, ok, problem, unknown, warning
 from kraut_cli.oidc.keys import judge_keys
 from kraut_cli.oidc.observations import Observations, Presented
 from kraut_core.identity.adapters.published import Published
+from kraut_core.identity.compact import MAX_SECONDS
 from kraut_core.identity.errors import UntrustedUrlError
 
 CERTIFICATE_WARNING_DAYS: Final = 14
@@ -102,9 +103,13 @@ def _clock(seen: Observations) -> Iterator[Finding]:
     document, live = seen.published.document, seen.live
     skews: list[tuple[str, float]] = []
     if document is not None and (date := document.headers.get("Date")):
-        skews.append(("the issuer's server", seen.now - parsedate_to_datetime(date).timestamp()))
+        try:
+            skews.append(("the issuer's server", seen.now - parsedate_to_datetime(date).timestamp()))
+        except (ValueError, TypeError, IndexError, OverflowError):
+            text = "the issuer's server should say the time in its header Date (RFC 9110 section 5.6.7), it says something else"
+            yield warning("clock", text, "see what answers there: a proxy that writes headers of its own?")
     if live and live.token and live.received_at and isinstance(issued := live.token.claims.get("iat"), int):
-        skews.append(("the API server that signed", live.received_at - issued))
+        skews.append(("the API server that signed", live.received_at - max(0, min(issued, MAX_SECONDS))))
     for who, skew in skews:
         # An answer's date and a token's `iat` are whole seconds, and getting them takes a while.
         text = f"{who} and this machine differ by {skew:.0f} s"

@@ -9,7 +9,7 @@ from kraut_cli.oidc.observations import Observations
 from kraut_core.identity.adapters.http import Answer
 from kraut_core.identity.jwks import JwksError, PublicJwk, parse_jwks
 
-_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age=(\d+)")
+_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age=([0-9]{1,9})")
 LONG_SECONDS: Final = 3600
 
 
@@ -80,7 +80,7 @@ def _algorithms(seen: Observations, keys: tuple[PublicJwk, ...]) -> Iterator[Fin
             f"a live token is signed with {signed}, the keys are for {', '.join(found)}",
             "`alg` of a key must be that of its tokens",
         )
-    elif unusual := [algorithm for algorithm in found if not algorithm.startswith(("RS", "ES"))]:
+    elif unusual := [algorithm for algorithm in found if not algorithm.startswith(("RS", "ES", "PS"))]:
         yield problem(
             "algorithms",
             f"{', '.join(unusual)}: kube-apiserver does not accept such tokens",

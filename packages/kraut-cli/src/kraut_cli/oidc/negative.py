@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kraut_cli.failures import CommandError
-from kraut_cli.oidc.findings import Finding, ok, problem, unknown
+from kraut_cli.oidc.findings import FORGED, Finding, ok, problem, unknown, warning
 from kraut_cli.oidc.forgeries import Forgery, PrivateKey, forge, read_good
+from kraut_cli.oidc.misuses import ANOTHER_AUDIENCE, misuses
 from kraut_cli.oidc.observations import Presented
 from kraut_cli.oidc.target import Target
 from kraut_core.errors import ForbiddenError
@@ -25,30 +26,39 @@ async def attack(
     signing: PrivateKey | None,
     removed: PrivateKey | None,
 ) -> Sequence[Finding]:
-    """Present everything that is forged. ``foreign``: a genuine token for another audience."""
+    """Present everything that is forged; a finding is unknown when the target gave no verdict.
+
+    ``foreign``: a genuine token for another audience; ``signing``: the issuer's own key, for tokens with one flaw.
+    """
     baseline = await target.present(good)
     if baseline.error is not None:
         return [
             unknown(
-                "forged",
+                FORGED,
                 f"{target.name} refuses a good token, so that it refuses forged ones says nothing",
                 "correct the findings above first",
             )
         ]
-    forgeries = list(forge(read_good(good, keys), signing=signing, removed=removed, now=int(time.time())))
-    if foreign is not None:
-        forgeries.append(Forgery("another audience", foreign))
-    return [_verdict(forgery, await target.present(forgery.token)) for forgery in forgeries]
+    now, decoded = int(time.time()), read_good(good, keys)
+    forgeries = list(forge(decoded, signing=signing, removed=removed, now=now))
+    if signing is not None:
+        forgeries += misuses(decoded, signing, now)
+    elif foreign is not None:
+        forgeries.append(Forgery(ANOTHER_AUDIENCE, foreign))
+    found = [_verdict(forgery, await target.present(forgery.token)) for forgery in forgeries]
+    if signing is None and foreign is None:
+        skipped = f"not tried at {target.name}: a token in a file has one audience"
+        found.append(
+            warning(f"{FORGED}: {ANOTHER_AUDIENCE}", skipped, "give --service-account or, in a drill, --signing-key")
+        )
+    return found
 
 
 def _verdict(forgery: Forgery, answer: Presented) -> Finding:
-    check = f"forged: {forgery.name}"
+    check = f"{FORGED}: {forgery.name}"
     if answer.error is None:
-        return problem(
-            check,
-            f"{answer.where} ACCEPTS it, for {answer.user}",
-            "a removed key: `kraut oidc forget-keys`; all else: take the issuer out of its AuthenticationConfiguration now, and report it",
-        )
+        level = warning if forgery.tolerable else problem
+        return level(check, f"{answer.where} ACCEPTS it, for {answer.user}", forgery.advice)
     if not (isinstance(answer.error, ForbiddenError) and answer.error.status == 401):
         return unknown(check, f"{answer.where} gave no verdict: {answer.error}", "try again when it answers")
     weaker = "" if forgery.only else " (its signature is wrong too; --signing-key makes it the only flaw)"
