@@ -5,20 +5,16 @@ no code with what checks it.
 """
 
 import base64
-import contextlib
 import itertools
-import json
-import subprocess
-import sys
-import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from kraut_core.api.conformance import assert_conformance
-from kraut_core.api.v1alpha1.host import Host
+from kraut_lab.faults import recordings
+from kraut_lab.faults.heldupdate import HeldUpdate
+from kraut_lab.faults.recorder import Recorder
+from kraut_lab.hosts.witness import INSTALL
 
 HOSTS = "/apis/kraut.dev/v1alpha1/namespaces/{namespace}/hosts"
 POLICIES = "/apis/kraut.dev/v1alpha1/namespaces/{namespace}/upgradepolicies"
@@ -101,10 +97,10 @@ rm -rf /var/lib/kraut /run/kraut-t-* /run/reboot-required*
 
 
 def prepare(host):
-    """Nothing runs, nothing is pending, no reboot is due, kraut was never there, and the log of effects is empty."""
+    """Nothing runs, nothing is pending, no reboot is due, kraut was never there, and what happens is witnessed from now on."""
     host.network.heal()
     host.power_on()
-    host.exec(PREPARE)
+    host.exec(PREPARE + INSTALL)
 
 
 class Desk:
@@ -115,7 +111,7 @@ class Desk:
         self.api = api
         self.namespace = namespace
         self.title = title
-        self.recorder = Recorder(self)
+        self.recorder = Recorder(HOSTS.format(namespace=namespace), lab.control_plane.kubeconfig())
         self._names = []
 
     def secret(self, name, **data):
@@ -200,6 +196,12 @@ class HostHandle:
             "spec": merged,
         }
         return self.desk._sent("PATCH", f"{self.path}?fieldManager=person&force=true", body, APPLY)
+
+    @property
+    def workflow_id(self):
+        """Of the Host's workflow; the home id is the uid of kube-system."""
+        home = self.desk._sent("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
+        return f"{home}/Host/{self.desk.namespace}/{self.name}"
 
     def get(self):
         """The object; None when there is none."""
@@ -311,89 +313,69 @@ def describe(host):
     return f"generation {host['metadata']['generation']}, observed {status.get('observedGeneration')}, {said}, {done}, {status.get('packages')}"
 
 
-def effects(machine):
-    """(package, version) for each time that a maintainer script ran, oldest first."""
-    return [(entry.package, entry.version) for entry in machine.maintainer_log()]
-
-
-def operation_folders(machine):
-    """Ids of the operations that the machine remembers."""
-    return machine.exec("ls /var/lib/kraut/ops 2>/dev/null || true").stdout.split()
-
-
 @pytest.fixture
 def recording(desk):
     """Every version of every Host in the desk's namespace, from the API server's own watch."""
     return desk.recorder
 
 
-class Recorder:
-    """All versions of all Hosts, in the order in which they were committed.
+@pytest.fixture
+def held_update(desk, kraut):
+    """``held_update(name, on=machine, **fields of the package)``: a pending update of the first machine or another.
 
-    ``events`` are their (type, object); ``foreign`` the resourceVersions that a test wrote into the status itself.
+    All are let go on at the end, before the Hosts are deleted.
+    """
+    made = []
+
+    def give(name="kraut-t-held", *, on=None, **fields):
+        made.append(HeldUpdate(kraut, on or kraut.hosts[0], name, **fields))
+        return made[-1]
+
+    yield give
+    for update in made:
+        update.machine.network.heal()
+        update.machine.power_on()
+        update.let_go_on()
+
+
+UPDATED = (("UpdatePackages", "Succeeded"),)
+
+
+@pytest.fixture
+def assert_once(recording):
+    """``assert_once(update, boots=0)``: no operation did anything twice on its host, and it booted so often, not more."""
+
+    def check(update, *, boots=0):
+        witnessed = update.witnessed()
+        assert recordings.going_back(recording.events, foreign=recording.foreign) == []  # I9
+        assert recordings.deleted_twice(recording.events) == []  # I11
+        assert recordings.repeated(update.effects()) == []  # I3
+        assert witnessed.repeated() == []  # I3
+        assert recordings.overlapping(update.operations()) == []  # I4
+        assert update.effects() == [(update.name, "1.1")]
+        assert witnessed.boots == boots
+        return witnessed
+
+    return check
+
+
+@pytest.fixture
+def assert_kept(assert_once):
+    """``assert_kept(handle, update, ...)``: what must be true once everything is healed, read from recordings alone.
+
+    ``done``: operations by type and result, newest first; the host booted once for each reboot among them.
     """
 
-    def __init__(self, desk):
-        self.events = []
-        self.foreign = set()
-        self._process = None
-        self._path = HOSTS.format(namespace=desk.namespace)
-        self._kubeconfig = desk.lab.control_plane.kubeconfig()
+    def check(handle, update, *, done=UPDATED):
+        host = handle.get()
+        witnessed = assert_once(update, boots=done.count(("Reboot", "Succeeded")))
+        assert recordings.not_last(host) == []  # I2
+        assert [(o["type"], o["result"]) for o in operations(host)] == list(done)
+        ids = sorted(o["id"] for o in operations(host))
+        assert sorted(operation.id for operation in update.operations()) == update.folders() == ids
+        updates = {o["id"] for o in operations(host) if (o["type"], o["result"]) == UPDATED[0]}
+        assert updates <= witnessed.operations <= set(ids)
+        assert host["status"]["hostInfo"]["bootID"] == update.machine.boot_id
+        return host
 
-    @contextlib.contextmanager
-    def running(self):
-        """Record for as long as the context lasts, also while the API server comes and goes."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._follow, args=(over,), daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            over.set()
-            while thread.is_alive():
-                if self._process is not None:
-                    self._process.terminate()
-                thread.join(0.2)
-
-    def _follow(self, over):
-        kubectl = Path(sys.executable).with_name("kubectl")
-        version = ""
-        while not over.is_set():
-            path = f"{self._path}?watch=true&resourceVersion={version}"
-            argv = [str(kubectl), "--kubeconfig", str(self._kubeconfig), "get", "--raw", path]
-            with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-                self._process = process
-                for line in process.stdout:
-                    if not line.endswith(b"\n"):
-                        break  # the API server died in the middle of it
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        version = ""  # too old to go on from: what exists is told again
-                        break
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    self.events.append((event["type"], event["object"]))
-                process.terminate()
-            over.wait(0.2)
-
-    @property
-    def versions(self):
-        """The objects."""
-        return [version for _, version in self.events]
-
-    def assert_conformance(self):
-        """Every status that anybody could have seen says what a status must say (kraut_core.api.conformance)."""
-        previous, not_krauts = {}, {}
-        for version in self.versions:
-            metadata, status = version["metadata"], version.get("status")
-            if metadata["resourceVersion"] in self.foreign:
-                not_krauts[metadata["uid"]] = status
-            if metadata["uid"] in not_krauts and not_krauts[metadata["uid"]] == status:
-                previous.pop(metadata["uid"], None)
-                continue
-            host = Host.model_validate(version)
-            assert_conformance(host, previous.get(host.metadata.uid))
-            previous[host.metadata.uid] = host
-
-    def of(self, name):
-        """Versions of one object."""
-        return [version for version in self.versions if version["metadata"]["name"] == name]
+    return check

@@ -48,7 +48,7 @@ def test_etcd_without_space_in_the_middle_of_an_update(desk, machine, lab, held_
         body = {"metadata": {"labels": {"anything": "new"}}}
         status, answer = desk.api.request("PATCH", handle.path, body, MERGE)
         assert (status, "space exceeded" in answer["message"]) == (500, True)
-        update.wait_attempts(lab, desk, handle, "assess_host", 2)
+        update.wait_attempts(handle.workflow_id, "assess_host", 2)
         assert operations(handle.get()) == [("UpdatePackages", "Running")]
     handle.apply(operatingSystem={"updates": "All", "rebootPolicy": "Never"})
     handle.wait_up_to_date()
@@ -121,7 +121,7 @@ def test_a_worker_without_rights_in_the_middle_of_an_update(desk, machine, lab, 
         handle.apply(operatingSystem={"updates": "All", "rebootPolicy": "Never"})
         update.let_go_on()
         update.wait_result()
-        update.wait_attempts(lab, desk, handle, "assess_host", 2)
+        update.wait_attempts(handle.workflow_id, "assess_host", 2)
         assert operations(handle.get()) == [("UpdatePackages", "Running")]
     handle.wait_up_to_date()
     assert_kept(handle, update)

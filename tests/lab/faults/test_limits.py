@@ -47,7 +47,7 @@ def test_a_worker_without_descriptors_says_unknown_and_goes_on_when_it_has_some(
         machine.exec("pkill -f '^sshd: kraut' || true")
         handle.apply(operatingSystem={"updates": "All"})
         # Whether there is a connection left by which to say so is a matter of luck.
-        update.wait_attempts(lab, desk, handle, "assess_host", 1)
+        update.wait_attempts(handle.workflow_id, "assess_host", 1)
         wait_until(lambda: "Too many open files" in said_since(worker, heard), "EMFILE", timeout=PATIENCE)
         assert condition(handle.get(), "Stalled") is None
         assert update.operations() == []

@@ -44,7 +44,7 @@ def test_a_partition_until_the_worker_is_given_up_for_lost(desk, machine, lab, t
     update = held_update()
     handle = desk.host(machine)
     handle.wait_current()
-    until_lost = lambda: update.wait_attempts(lab, desk, handle, "run_operation", 2)  # noqa: E731
+    until_lost = lambda: update.wait_attempts(handle.workflow_id, "run_operation", 2)  # noqa: E731
     pass_by(desk, handle, update, temporal.partition(), until_lost)
     assert_kept(handle, update)
 
