@@ -12,7 +12,6 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from kraut_core.api.conformance import assert_conformance
 from kraut_core.api.v1alpha1.cluster import Cluster
 from kraut_core.contracts.reconcile import workflow_id
-from kraut_core.identity.authentication import trust_cluster
 from kraut_lab.components import Component
 from kraut_lab.controlplane.kubeconfig import write_token_kubeconfig
 from kraut_operator.testing.cluster import signals
@@ -170,8 +169,8 @@ async def test_a_new_secret_wakes_the_clusters_that_use_it(installed, person, te
     assert "not-the-secret-of-west" not in installed.log.read_text()
 
 
-async def test_connect_waits_until_kraut_has_reached_it(site, target, connect, person, unserved):
-    target.trust(trust_cluster(site.described(site.issuer, "https://other.example.com"), "east"))
+async def test_connect_waits_until_kraut_has_reached_it(target, connect, person, unserved):
+    target.trust()
     waiting = ("waiting", "--audience=https://waiting.example.com")
 
     nobody = connect(*waiting, "--wait", "--timeout=1s", "-n", unserved, code=3)

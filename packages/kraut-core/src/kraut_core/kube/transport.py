@@ -176,6 +176,9 @@ class Transport:
                 # A redirect would carry the identity to wherever it points.
                 allow_redirects=False,
             )
+        except OSError:
+            # A certificate that is not trusted is a ValueError as well.
+            raise
         except ValueError as error:
             # UnicodeError of a resolver, or aiohttp's InvalidURL: no name or address that could be.
             raise InvalidSpecError(
