@@ -42,3 +42,5 @@ def test_random_faults_on_two_hosts_break_nothing(alone, tmp_path):
         assert any(event["exitCode"] == 0 for event in history.of("operation", host=machine.name))
     assert {event["object"]["kind"] for event in history.of("object")} == {"Host", "UpgradePolicy"}
     assert list(history.of("workflow"))
+    assert {event["host"] for event in history.of("left")} == {machine.name for machine in machines}
+    assert len(list(history.of("resources"))) == 4

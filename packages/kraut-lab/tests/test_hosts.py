@@ -7,10 +7,13 @@ import pytest
 
 from kraut_lab.apt import DebPackage, postinst_fails_while
 from kraut_lab.hosts import LabHost
+from kraut_lab.hosts.witness import FORGET, INSTALL, read_witnessed
 from kraut_lab.lab import Lab
 from kraut_lab.waiting import wait_until
 
 pytestmark = pytest.mark.lab
+
+OPERATION = "0000000a-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
@@ -122,6 +125,23 @@ def test_updates_are_real_and_counted(lab: Lab, host: LabHost) -> None:
     assert {entry.boot_id for entry in host.maintainer_log() if entry.version == "1.1"} == {host.boot_id}
     assert host.exec("cat /run/reboot-required.pkgs").stdout == "kraut-demo-kernel\n"
     host.exec("apt-mark unhold kraut-demo-held")
+
+
+def test_runs_of_apt_and_boots_are_witnessed_with_who_did_them(host: LabHost) -> None:
+    host.exec(INSTALL)
+    for _ in range(2):
+        unit = f"systemd-run --quiet --wait --collect --unit=kraut-{OPERATION}"
+        host.exec(f"{unit} sh -c 'apt-get -q update && apt-get -q -y install --reinstall kraut-demo-held'")
+    host.exec("apt-get -q update")
+    before = read_witnessed(host)
+    assert before.runs(OPERATION) == {"lists": 2, "packages": 2}
+    assert before.operations == {OPERATION}
+    assert before.repeated() == [f"operation {OPERATION} ran apt for {what} 2 times" for what in ("lists", "packages")]
+    assert before.boots == 0
+    host.reboot()
+    assert read_witnessed(host).boots == 1
+    host.exec(FORGET)
+    assert read_witnessed(host).happenings == ()
 
 
 def test_new_versions_can_be_published_and_fail(lab: Lab, host: LabHost) -> None:

@@ -82,14 +82,18 @@ def history_of(name, begin):
             "pendingActivities": [],
             "pendingTaskAttempt": 0,
             "taskFailures": ["WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND"],
+            "events": 400,
         },
+        {**host(name, f"{name}-uid", 104, observed=2, t=903.0, operations=done), "type": "DELETED"},
+        {"t": 904.0, "what": "left", "host": name, "object": None, "folder": ""},
     ]  # fmt: skip
 
 
 def good():
     run = {"t": 0.0, "what": "run", "hosts": list(HOSTS), "maxUnavailable": 1}
     policy = {"t": 902.0, "what": "final-policy", "object": {"status": {"reservations": []}}}
-    return [run, *history_of("host-1", 100.0), *history_of("host-2", 200.0), policy]
+    resources = {"t": 901.0, "what": "resources", "name": "worker-a", "memoryMiB": 90, "descriptors": 40}
+    return [run, *history_of("host-1", 100.0), *history_of("host-2", 200.0), policy, resources]
 
 
 def find(events, what, **fields):
@@ -246,6 +250,52 @@ def a_reboot_without_a_boot(events):
         events.remove(event)
 
 
+def an_object_that_is_heard_of_after_its_end(events):
+    events.append(host("host-1", "host-1-uid", 105, observed=2, t=903.5))
+
+
+def an_object_that_is_deleted_twice(events):
+    events.append({**host("host-1", "host-1-uid", 105, observed=2, t=903.5), "type": "DELETED"})
+
+
+def an_object_that_is_there_again(events):
+    find(events, "left", host="host-1")[0]["object"] = host("host-1", "new-uid", 110, observed=2)["object"]
+
+
+def a_folder_that_is_left(events):
+    find(events, "left", host="host-1")[0]["folder"] = "/var/lib/kraut"
+
+
+def nobody_looked_after_the_deletion(events):
+    events.remove(find(events, "left", host="host-1")[0])
+
+
+def a_process_that_grows(events):
+    find(events, "resources")[0]["memoryMiB"] = 4096
+
+
+def descriptors_that_are_never_closed(events):
+    find(events, "resources")[0]["descriptors"] = 1000
+
+
+def a_workflow_that_never_continues_as_new(events):
+    find(events, "workflow")[0]["events"] = 20_000
+
+
+def a_second_reboot_under_another_id(events):
+    again = find(events, "reboot", host="host-1")[0]
+    events.append({**again, "t": again["t"] + 0.1, "operation": "host-1/reboot-again"})
+
+
+def a_second_reboot_in_the_next_boot(events):
+    again = find(events, "reboot", host="host-1")[0]
+    events.append({**again, "t": again["t"] + 20, "boot": f"host-1-{SECOND}", "operation": "host-1/reboot-again"})
+
+
+def a_reboot_before_any_package_asked_for_it(events):
+    find(events, "reboot", host="host-1")[0]["t"] = 90.0
+
+
 @pytest.mark.parametrize(
     ("invariant", "plant"),
     [
@@ -275,10 +325,21 @@ def a_reboot_without_a_boot(events):
         ("I9", a_generation_that_is_not_there_yet),
         ("I9", a_token_that_goes_back),
         ("I9", a_success_that_is_taken_back),
+        ("I10", a_process_that_grows),
+        ("I10", descriptors_that_are_never_closed),
+        ("I10", a_workflow_that_never_continues_as_new),
+        ("I11", an_object_that_is_heard_of_after_its_end),
+        ("I11", an_object_that_is_deleted_twice),
+        ("I11", an_object_that_is_there_again),
+        ("I11", a_folder_that_is_left),
+        ("I11", nobody_looked_after_the_deletion),
         ("I12", a_success_that_the_machine_never_said),
         ("I12", a_success_of_what_failed),
         ("I12", a_failure_that_nobody_saw),
         ("I12", a_reboot_without_a_boot),
+        ("U14", a_second_reboot_under_another_id),
+        ("U14", a_second_reboot_in_the_next_boot),
+        ("U14", a_reboot_before_any_package_asked_for_it),
     ],
 )
 def test_a_planted_violation_is_found(invariant, plant):
@@ -293,8 +354,15 @@ def test_what_goes_on_behind_an_object_that_was_deleted_counts_for_nobody():
     gone = copy.deepcopy(
         next(e for e in events if e["what"] == "object" and e["object"]["metadata"]["name"] == "host-1")
     )
+    gone["object"]["metadata"]["uid"] = "host-1-before"
     events.append({**gone, "type": "DELETED", "t": 100.5})
     assert checked(events) == []
+
+
+def test_a_reboot_by_hand_needs_no_reason():
+    events = good()
+    by_hand = {"what": "reboot", "host": "host-1", "operation": "", "boot": f"host-1-{SECOND}", "t": 500.0}
+    assert checked([*events, by_hand]) == []
 
 
 def test_a_history_survives_its_file(tmp_path):

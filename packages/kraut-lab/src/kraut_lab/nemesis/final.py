@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from kraut_lab.errors import LabError
+from kraut_lab.faults.limits import descriptors
+from kraut_lab.faults.signals import running_process
 from kraut_lab.hosts import LabHost
 from kraut_lab.nemesis.history import Event
 from kraut_lab.nemesis.packages import PACKAGES
@@ -31,6 +36,25 @@ def describe_machine(scene: Scene, machine: LabHost) -> Event:
         "published": dict(scene.newest),
         **answers,
     }
+
+
+def describe_left(scene: Scene, machine: LabHost) -> Event:
+    """What is left of a machine's Host after its deletion: fields of an event ``left``."""
+    folder = machine.exec("ls -d /var/lib/kraut", check=False).stdout.strip()
+    return {"host": machine.name, "object": scene.person.read(machine.name), "folder": folder}
+
+
+def describe_processes(scene: Scene) -> list[Event]:
+    """What each process of kraut uses now: fields of events ``resources``; one that does not become ready is left out."""
+    found: list[Event] = []
+    for component in scene.processes:
+        with suppress(OSError, LabError):
+            component.wait_ready()
+            status = Path(f"/proc/{running_process(component).pid}/status").read_text()
+            resident = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+            name = component.daemon.name
+            found.append({"name": name, "memoryMiB": int(resident) // 1024, "descriptors": descriptors(component)})
+    return found
 
 
 def installed(machine: LabHost) -> dict[str, str]:

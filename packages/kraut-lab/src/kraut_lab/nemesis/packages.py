@@ -8,6 +8,8 @@ from kraut_lab.apt import DebPackage
 from kraut_lab.nemesis.witness import note_effect
 
 PACKAGES: Final = ("kraut-nemesis-tool", "kraut-nemesis-openssl", "kraut-nemesis-kernel")
+REBOOTING: Final = PACKAGES[2]
+"""Asks for a reboot each time that it is configured."""
 FIRST_VERSION: Final = "1.0"
 
 
@@ -17,7 +19,7 @@ def package(name: str, version: str) -> DebPackage:
         name,
         version,
         security=name == PACKAGES[1],
-        requires_reboot=name == PACKAGES[2],
+        requires_reboot=name == REBOOTING,
         postinst=note_effect(name, version, seconds=3),
     )
 

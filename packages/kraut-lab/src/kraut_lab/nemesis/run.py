@@ -16,7 +16,7 @@ from kraut_lab.lab import Lab
 from kraut_lab.nemesis import injectors
 from kraut_lab.nemesis.checks.convergence import places_held, problems
 from kraut_lab.nemesis.fault import Fault
-from kraut_lab.nemesis.final import describe_machine, describe_workflows
+from kraut_lab.nemesis.final import describe_left, describe_machine, describe_processes, describe_workflows
 from kraut_lab.nemesis.history import HistoryWriter
 from kraut_lab.nemesis.recorder import Recorder
 from kraut_lab.nemesis.scene import Scene
@@ -65,6 +65,8 @@ def run(
             _play(scene, course, history, progress)
             _close(scene, history, progress)
             scene.person.leave()
+            for machine in scene.machines:
+                history.note("left", **describe_left(scene, machine))
     finally:
         history.close()
 
@@ -114,6 +116,8 @@ def _close(scene: Scene, history: HistoryWriter, progress: Progress) -> None:
     for machine in scene.machines:
         history.note("final", **describe_machine(scene, machine))
     history.note("final-policy", object=scene.person.policy())
+    for process in describe_processes(scene):
+        history.note("resources", **process)
     for workflow in describe_workflows(scene):
         history.note("workflow", **workflow)
     for machine in scene.machines:

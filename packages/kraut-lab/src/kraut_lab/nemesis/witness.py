@@ -8,11 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from kraut_lab.hosts.witness import BOOT, WHO
+
 LOG: Final = "/var/log/kraut-nemesis"
 """On a host: one line per happening, ``<Unix time> <what> ...``."""
-
-_WHO = r"$(sed -n 's|.*/kraut-\([0-9a-f-]*\)\.service.*|\1|p' /proc/self/cgroup | head -n 1 | grep . || echo none)"
-_BOOT = "$(cat /proc/sys/kernel/random/boot_id)"
 
 # kraut's operations look for programs in /usr/local/sbin first, as root's shells do.
 _SYSTEMCTL = "/usr/local/sbin/systemctl"
@@ -22,12 +21,12 @@ _UNIT = "/etc/systemd/system/kraut-nemesis.service"
 INSTALL: Final = f"""
 cat >{_SYSTEMCTL} <<'SCRIPT'
 #!/bin/sh
-case " $* " in *" reboot "*) echo "$(date +%s.%N) reboot {_BOOT} {_WHO}" >>{LOG} ;; esac
+case " $* " in *" reboot "*) echo "$(date +%s.%N) reboot {BOOT} {WHO}" >>{LOG} ;; esac
 exec /usr/bin/systemctl "$@"
 SCRIPT
 cat >{_NOTE_BOOT} <<'SCRIPT'
 #!/bin/sh
-echo "$(date +%s.%N) boot {_BOOT}" >>{LOG}
+echo "$(date +%s.%N) boot {BOOT}" >>{LOG}
 SCRIPT
 chmod 755 {_SYSTEMCTL} {_NOTE_BOOT}
 cat >{_UNIT} <<'UNIT'
@@ -52,8 +51,8 @@ rm -f {_SYSTEMCTL} {_NOTE_BOOT} {_UNIT} {LOG}
 
 def note_effect(package: str, version: str, *, seconds: float) -> str:
     """Shell for a postinst: a line at its begin, a line at its end, and time for faults in between."""
-    line = f'echo "$(date +%s.%N) $phase {package} {version} {_BOOT} $who" >>{LOG}'
-    return f"who={_WHO}\nphase=begin; {line}\nsleep {seconds}\nphase=end; {line}"
+    line = f'echo "$(date +%s.%N) $phase {package} {version} {BOOT} $who" >>{LOG}'
+    return f"who={WHO}\nphase=begin; {line}\nsleep {seconds}\nphase=end; {line}"
 
 
 def read_witness(file: Path, host: str) -> list[dict[str, Any]]:

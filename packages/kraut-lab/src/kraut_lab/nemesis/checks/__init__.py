@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from kraut_lab.nemesis.checks.bounds import check_bounds
 from kraut_lab.nemesis.checks.budget import check_budget
 from kraut_lab.nemesis.checks.convergence import check_convergence
+from kraut_lab.nemesis.checks.deletion import check_deletion
 from kraut_lab.nemesis.checks.effects import check_effects, check_one_at_a_time
 from kraut_lab.nemesis.checks.outcomes import check_outcomes
+from kraut_lab.nemesis.checks.reboots import check_reboots
 from kraut_lab.nemesis.checks.status import check_status
 from kraut_lab.nemesis.checks.violation import Violation
 from kraut_lab.nemesis.checks.workflows import check_workflows
@@ -21,6 +24,9 @@ CHECKS: Final = (
     check_workflows,
     check_status,
     check_outcomes,
+    check_reboots,
+    check_deletion,
+    check_bounds,
 )
 
 __all__ = ["Violation", "check"]
