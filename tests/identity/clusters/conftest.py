@@ -125,7 +125,8 @@ async def desk(site, admin, namespace, tmp_path):
             desk = Desk(admin, namespace, kube)
             yield desk
         _, events = admin.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
-        left = json.dumps([logs, events, desk.left], default=str)
+        # The name of a method has in it what every token begins with.
+        left = json.dumps([logs, events, desk.left], default=str).replace("PrivateKeyJWT", "")
         assert "eyJ" not in left, "a token"
         assert "PRIVATE KEY" not in left
 
