@@ -218,8 +218,14 @@ class KubeClient:
         return _decode(await self._patch(path, patch))
 
     async def cluster_uid(self) -> str:
-        """The uid of the namespace kube-system, by habit the identity of a cluster."""
-        return str((await self.get_raw("/api/v1/namespaces/kube-system"))["metadata"]["uid"])
+        """The uid of the namespace kube-system, by habit the identity of a cluster. Raises ApiServerError for an answer without it."""
+        from kraut_core.errors import ApiServerError  # noqa: PLC0415
+
+        found = await self.get_raw("/api/v1/namespaces/kube-system")
+        try:
+            return str(found["metadata"]["uid"])
+        except (KeyError, TypeError):
+            raise ApiServerError("expected the namespace kube-system, found another JSON value") from None
 
     async def can_i(
         self,

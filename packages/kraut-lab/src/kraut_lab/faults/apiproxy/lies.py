@@ -22,6 +22,15 @@ class Cut:
     head: bytes
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that stands in for the API server's."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+
+
 @dataclass
 class Told:
     """How often a lie was told."""
@@ -39,6 +48,7 @@ class Lies:
         self._cuts: dict[str, Told] = {}
         self._answers: dict[str, bytes] = {}
         self._past_answers: dict[str, tuple[bytes, Told]] = {}
+        self._refusals: dict[str, tuple[Refusal, Told]] = {}
         self._states: dict[str, list[bytes]] = {}
         self._past_states: dict[str, tuple[list[bytes], threading.Event, Told]] = {}
         self._before: dict[str, bytes] = {}
@@ -77,6 +87,18 @@ class Lies:
             del self._cuts[path]
 
     @contextmanager
+    def refusing(self, path: str, refusal: Refusal) -> Iterator[Told]:
+        """Every request to a path, or below it, gets this answer and reaches nobody. Cut the watches to make clients ask."""
+        told = Told()
+        with self._lock:
+            self._refusals[path] = (refusal, told)
+        try:
+            yield told
+        finally:
+            with self._lock:
+                del self._refusals[path]
+
+    @contextmanager
     def answering_from_the_past(self, path: str) -> Iterator[Told]:
         """GET of an object is answered as it was the last time before, whatever has become of it."""
         told = Told()
@@ -111,6 +133,15 @@ class Lies:
     def remember_state(self, path: str, lines: list[bytes]) -> None:
         """The truth of a collection: initial events with the bookmark that ends them."""
         self._states[path] = lines
+
+    def refusal(self, path: str) -> Refusal | None:
+        """What to answer instead of asking; None for the truth."""
+        with self._lock:
+            for refused, (refusal, told) in self._refusals.items():
+                if path == refused or path.startswith(f"{refused}/"):
+                    told.times += 1
+                    return refusal
+        return None
 
     def past_answer(self, path: str) -> bytes | None:
         """What to answer to a GET instead of asking; None for the truth."""

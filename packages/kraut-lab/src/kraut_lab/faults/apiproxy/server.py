@@ -10,7 +10,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +23,7 @@ from kraut_lab.faults.apiproxy.lies import Cut, Lies, ends_initial_events
 
 _PASSED_HEADERS = ("Authorization", "Content-Type", "Accept", "User-Agent")
 _EXPIRED = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Expired", "code": 410}
+_JSON = (("Content-Type", "application/json"),)
 _LINGER_NOT = struct.pack("ii", 1, 0)
 _GONE = (OSError, ValueError, http.client.HTTPException)
 
@@ -117,6 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
         query = {key: values[0] for key, values in parse_qs(target.query).items()}
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else None
+        refusal = self.owner.lies.refusal(target.path)
+        if refusal is not None:
+            self._answer(refusal.status, refusal.body, refusal.headers)
+            return
         watching = self.command == "GET" and query.get("watch") in ("true", "1")
         if watching and self.owner.lies.lists_from_the_past(target.path):
             self._tell_the_past(target.path, initial="sendInitialEvents" in query)
@@ -191,9 +196,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes, headers: Iterable[tuple[str, str]] = _JSON) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in headers:
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
