@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import ssl
+from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from kraut_core.serving import EmbeddedServer, Listener
+from kraut_lab.pki import CertificateAuthority
 from kraut_oidc_proxy import protocol
 from kraut_oidc_proxy.app import App, Resource
 from kraut_oidc_proxy.document import Document
@@ -25,21 +28,31 @@ BEGINNINGS = {
 }
 
 
-@pytest.fixture
-async def server():
+def make_server(**options):
     counter = ProxyMetrics(CollectorRegistry()).requests
     resource = Resource("https://a", "/", max_age_seconds=300, counter=counter, secure=False)
     resource.serve(Document(BODY, "application/json", '"a"'))
-    return EmbeddedServer(App({b"/": resource}, counter, secure=False), http=protocol.BoundedProtocol)
+    return EmbeddedServer(App({b"/": resource}, counter, secure=False), http=protocol.BoundedProtocol, **options)
+
+
+@asynccontextmanager
+async def listening(server):
+    listener = Listener(server, host="127.0.0.1", port=0, purpose="the public port", settings="KRAUT_OIDC")
+    await listener.start()
+    yield listener.port
+    await listener.stop()
+
+
+@pytest.fixture
+async def server():
+    return make_server()
 
 
 @pytest.fixture
 async def port(server, monkeypatch):
     monkeypatch.setattr(protocol, "REQUEST_SECONDS", PATIENCE_SECONDS)
-    listener = Listener(server, host="127.0.0.1", port=0, purpose="the public port", settings="KRAUT_OIDC")
-    await listener.start()
-    yield listener.port
-    await listener.stop()
+    async with listening(server) as found:
+        yield found
 
 
 async def test_whoever_does_not_finish_a_request_is_disconnected(port):
@@ -145,3 +158,81 @@ async def test_who_asks_and_does_not_read_is_not_read_any_more(server, port):
         assert connection.transport.get_write_buffer_size() < 1 << 20
         assert (await reader.read(-1)).count(b"HTTP/1.1 200 OK") == count
     writer.close()
+
+
+async def gone(server):
+    async with asyncio.timeout(150):
+        while server.server_state.connections:
+            await asyncio.sleep(0.01)
+
+
+async def ask_on(server, port, enough):
+    """A client that asks, whole requests each time, and reads nothing, until the server's side of it is as told."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
+    async with asyncio.timeout(150):
+        while not server.server_state.connections:
+            await asyncio.sleep(0)
+        [connection] = server.server_state.connections
+        while not enough(connection):
+            writer.write(PLAIN * 50)
+            await writer.drain()
+            await asyncio.sleep(0)
+    return writer
+
+
+async def test_who_reads_nothing_loses_the_connection(monkeypatch):
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 1.0)
+    server = make_server(timeout_keep_alive=3600)
+    async with listening(server) as port:
+        writer = await ask_on(server, port, lambda connection: connection.flow.write_paused)
+        await gone(server)
+        writer.transport.abort()
+
+
+async def test_who_reads_nothing_of_the_last_answers_does_not_keep_the_connection():
+    """Less than makes the server wait: it would close when all is sent, and that is never."""
+    server = make_server(timeout_keep_alive=1)
+    async with listening(server) as port:
+        writer = await ask_on(server, port, lambda connection: connection.transport.get_write_buffer_size())
+        await gone(server)
+        writer.transport.abort()
+
+
+async def test_above_the_limit_the_answer_is_503(monkeypatch):
+    async with listening(make_server(limit_concurrency=3, log_level="error")) as port:
+        async with Connection.open(port) as first, Connection.open(port) as second:
+            for connection in (first, second):
+                assert (await connection.get("/")).status == 200
+            async with Connection.open(port) as third:
+                found = await third.get("/")
+                assert (found.status, found.headers["connection"]) == (503, "close")
+                with pytest.raises(ConnectionError):
+                    await third.get("/")
+            assert (await first.get("/")).status == 200
+        async with Connection.open(port) as fourth:
+            assert (await fourth.get("/")).status == 200
+
+
+async def test_who_does_not_finish_the_handshake_is_disconnected(tmp_path):
+    """asyncio would wait a minute; such connections are in no limit."""
+    pair = CertificateAuthority(tmp_path / "pki", "ca").issue("a", "a", hosts=("localhost",))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    options = {"ssl_context_factory": lambda _config, _default: tls}
+
+    async def silent(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            await reader.read()
+        finally:
+            writer.transport.abort()
+
+    patient, strict = make_server(**options), make_server(**options, handshake_seconds=1.0)
+    async with listening(patient) as patient_port, listening(strict) as port, asyncio.timeout(150):
+        waiting, ended = asyncio.create_task(silent(patient_port)), asyncio.create_task(silent(port))
+        done, _ = await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        assert done == {ended}
+        context = ssl.create_default_context(cafile=str(tmp_path / "pki" / "ca.crt"))
+        async with Connection.open(port, context) as connection:
+            assert (await connection.get("/")).status == 200

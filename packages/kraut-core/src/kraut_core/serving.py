@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Generator
 from typing import Any, Final
@@ -20,9 +21,12 @@ class ListenError(PermanentError):
 
 
 class EmbeddedServer(uvicorn.Server):
-    """uvicorn, which leaves signals to the process and says when it answers; ``options`` are uvicorn.Config's."""
+    """uvicorn, which leaves signals to the process and says when it answers; ``options`` are uvicorn.Config's.
 
-    def __init__(self, app: Any, **options: Any) -> None:
+    ``handshake_seconds``: deadline of a TLS handshake; uvicorn has no setting for it, and asyncio's default is a minute.
+    """
+
+    def __init__(self, app: Any, *, handshake_seconds: float | None = None, **options: Any) -> None:
         defaults: dict[str, Any] = {
             "access_log": False,
             "date_header": False,
@@ -36,6 +40,7 @@ class EmbeddedServer(uvicorn.Server):
         }
         super().__init__(uvicorn.Config(app, **(defaults | options)))
         self.answering = asyncio.Event()
+        self._handshake_seconds = handshake_seconds
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -44,8 +49,26 @@ class EmbeddedServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
-        await super().startup(sockets=sockets)
+        if self._handshake_seconds is None or self.config.ssl is None or sockets is None:
+            await super().startup(sockets=sockets)
+        else:
+            self.servers = [await self._serve_tls(listening, self._handshake_seconds) for listening in sockets]
+            self.started = True
         self.answering.set()
+
+    async def _serve_tls(self, listening: socket.socket, handshake_seconds: float) -> asyncio.base_events.Server:
+        config = self.config
+        protocol_class: Any = config.http_protocol_class
+        make_protocol = functools.partial(
+            protocol_class, config=config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return await asyncio.get_running_loop().create_server(
+            make_protocol,
+            sock=listening,
+            ssl=config.ssl,
+            backlog=config.backlog,
+            ssl_handshake_timeout=handshake_seconds,
+        )
 
 
 class Listener:

@@ -26,7 +26,7 @@ from kraut_oidc_proxy.issuers import (
     parse_servers,
 )
 from kraut_oidc_proxy.metrics import ProxyMetrics
-from kraut_oidc_proxy.protocol import BoundedProtocol
+from kraut_oidc_proxy.protocol import REQUEST_SECONDS, BoundedProtocol
 from kraut_oidc_proxy.settings import OidcProxyProcessSettings
 from kraut_oidc_proxy.upstream import Upstream
 
@@ -105,7 +105,10 @@ class OidcProxy:
             options["ssl_context_factory"] = lambda _config, _default: certificate.context
         # Each refused connection would be a line of its own.
         server = EmbeddedServer(
-            App(self._routes, self._metrics.requests, secure=self._secure), log_level="error", **options
+            App(self._routes, self._metrics.requests, secure=self._secure),
+            handshake_seconds=REQUEST_SECONDS,
+            log_level="error",
+            **options,
         )
         return Listener(server, host=oidc.host, port=oidc.port, purpose="the public port", settings="KRAUT_OIDC")
 

@@ -15,6 +15,8 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 """Request line and headers together; the answer to more is 400."""
 REQUEST_SECONDS: Final = 10.0
 """For a whole request, body included, from its first byte; and for the first one from the connection on."""
+UNREAD_SECONDS: Final = 30.0
+"""For a client to read on, when so much of what was answered waits for it that nothing more is written."""
 _MORE_THAN_A_GET: Final = frozenset(
     {b"connection", b"content-length", b"expect", b"if-none-match", b"transfer-encoding", b"upgrade"}
 )
@@ -22,9 +24,10 @@ _MORE_THAN_A_GET: Final = frozenset(
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Ends connections that are slow with a request, or send too much before it is complete."""
+    """Ends connections that are slow with a request, send too much before it is complete, or do not read what is answered."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _head = 0
     _plain = True
     _between = False
@@ -36,9 +39,27 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Forget the deadlines."""
         self._disarm()
+        self._read_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to read."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self._give_up)
+
+    def resume_writing(self) -> None:
+        """It has."""
+        self._read_on()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection; one whose client left answers unread would wait for that before it closes."""
+        if self.transport.get_write_buffer_size():
+            self._give_up()
+        else:
+            super().timeout_keep_alive_handler()
 
     def data_received(self, data: bytes) -> None:
         """Start the deadline unless the last byte completes a request."""
@@ -112,6 +133,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _read_on(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _give_up(self) -> None:
         self._deadline = None
