@@ -84,7 +84,9 @@ def authority(lab_folder: Path) -> CertificateAuthority:
 
 
 @contextlib.asynccontextmanager
-async def running_site(control_plane, authority, folder: Path, name: str, *, with_dex: bool) -> AsyncIterator[Site]:
+async def running_site(
+    control_plane, authority, folder: Path, name: str, *, with_dex: bool, max_age_seconds: int = MAX_AGE_SECONDS
+) -> AsyncIterator[Site]:
     """Cluster east and what publishes its issuer; ``name`` is that of its API server in the lab."""
     [port] = choose_ports(1)
     issuer, ca = f"https://localhost:{port}", authority.files.certificate
@@ -99,7 +101,7 @@ async def running_site(control_plane, authority, folder: Path, name: str, *, wit
         settings = {
             "KRAUT_OIDC_ISSUER": issuer,
             "KRAUT_OIDC_PORT": str(port),
-            "KRAUT_OIDC_MAX_AGE_SECONDS": str(MAX_AGE_SECONDS),
+            "KRAUT_OIDC_MAX_AGE_SECONDS": str(max_age_seconds),
             "KRAUT_OIDC_RETAIN_SECONDS": "2",
             "KRAUT_KUBE_KUBECONFIG": str(kubeconfig),
             "KRAUT_TLS_CERT_FILE": str(pair.certificate),
@@ -112,7 +114,7 @@ async def running_site(control_plane, authority, folder: Path, name: str, *, wit
             if with_dex:
                 stack.callback(dex.stop)
                 dex.start()
-            yield Site(issuer, ca, server, admin, dex, folder, proxy, kubeconfig, control_plane.ca)
+            yield Site(issuer, ca, server, admin, dex, folder, proxy, kubeconfig, control_plane.ca, max_age_seconds)
 
 
 @contextlib.contextmanager
@@ -152,9 +154,12 @@ def west(site, control_plane) -> Iterator[AnotherApiServer]:
 
 @pytest.fixture(scope="module")
 async def own_site(control_plane, authority, tmp_path_factory) -> AsyncIterator[Site]:
-    """Another cluster east, without Dex, whose keys a test may change."""
+    """Another cluster east, without Dex, whose keys a test may change. A kube-apiserver looks for keys 30 s before their age is
+    over, so that with a shorter one it would look whenever it misses a key.
+    """
     folder = tmp_path_factory.mktemp("own-identity")
-    async with running_site(control_plane, authority, folder, "own-east", with_dex=False) as found:
+    running = running_site(control_plane, authority, folder, "own-east", with_dex=False, max_age_seconds=40)
+    async with running as found:
         yield found
 
 

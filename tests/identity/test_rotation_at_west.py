@@ -1,22 +1,25 @@
-"""Statement 3 at a real kube-apiserver: when it learns of a new key, how long it trusts a removed one, and what makes it forget."""
+"""The rotation drill of docs/identity.md in its order, with requests all the while; and statement 3 at a relying kube-apiserver."""
 
 import asyncio
 import base64
-import http.client
 import json
 import ssl
-from urllib.parse import urlsplit
+from contextlib import asynccontextmanager
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tests.identity.reviews import Reviewer
 
+from kraut_cli.oidc.forgeries import key_id
 from kraut_lab.pki import create_signing_key
+from kraut_oidc_proxy.issuers import JWKS_PATH
 
 pytestmark = pytest.mark.sweep
 
 WEST = "https://api.west.example.com"
-REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 PATIENCE_SECONDS = 300
+REMEMBERED_SECONDS = 10
+"""For so long kube-apiserver knows that a token was good without looking at it again."""
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +35,7 @@ def west(own_west):
 @pytest.fixture
 def accepts(west, control_plane):
     """``await accepts(token)``: whether west knows the bearer."""
-
-    def ask(token):
-        context = ssl.create_default_context(cafile=str(control_plane.ca))
-        connection = http.client.HTTPSConnection(urlsplit(west.url).netloc, context=context, timeout=60)
-        try:
-            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-            connection.request("POST", REVIEWS, json.dumps(REVIEW), headers)
-            return connection.getresponse().status == 201
-        finally:
-            connection.close()
-
-    return lambda token: asyncio.to_thread(ask, token)
+    return Reviewer(west.url, control_plane.ca)
 
 
 def kid(token):
@@ -56,10 +48,48 @@ async def until(condition, wanted=True):
             await asyncio.sleep(0.2)
 
 
-async def test_rotation_as_a_relying_kube_apiserver_sees_it(site, west, accepts, control_plane):
+class Load:
+    """Somebody who goes on using ``tokens`` at west, and reads the keys as a relying party does; ``failures`` says what went wrong."""
+
+    def __init__(self, site, accepts):
+        self.tokens = {}
+        self.failures = []
+        self.rounds = 0
+        self._site, self._accepts = site, accepts
+        self._tls = ssl.create_default_context(cafile=str(site.ca))
+
+    @asynccontextmanager
+    async def running(self):
+        going = asyncio.create_task(self._run())
+        try:
+            yield self
+            assert not going.done(), going
+        finally:
+            going.cancel()
+            await asyncio.gather(going, return_exceptions=True)
+
+    async def go_on(self, rounds=20):
+        """Wait until everything was asked so many times more."""
+        wanted = self.rounds + rounds
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self.rounds < wanted:
+                await asyncio.sleep(0.1)
+
+    async def _run(self):
+        while True:
+            for name, token in tuple(self.tokens.items()):
+                if not await self._accepts(token):
+                    self.failures.append(f"{name} was refused in round {self.rounds}")
+            if (await self._site.proxy.get(JWKS_PATH, tls=self._tls)).status != 200:
+                self.failures.append(f"no keys in round {self.rounds}")
+            self.rounds += 1
+
+
+async def test_the_rotation_drill_and_what_a_relying_kube_apiserver_trusts(site, accepts, west, control_plane):
     pki = control_plane.folder / "pki"
     old_key, old_pub = pki / "service-account.key", pki / "service-account.pub"
     new_key, new_pub = create_signing_key(pki, "rotated-east")
+    new_kid = key_id(load_pem_private_key(new_key.read_bytes(), None))
 
     def token():
         return site.server.token("kraut-system", "kraut-worker", WEST)
@@ -71,21 +101,32 @@ async def test_rotation_as_a_relying_kube_apiserver_sees_it(site, west, accepts,
         site.renew_proxy_identity()
 
     async def outlive_caches():
-        """The keys' max-age, and the 10 s for which kube-apiserver remembers a token that was good."""
-        await asyncio.sleep(max(site.max_age_seconds, 10) + 1)
+        await asyncio.sleep(max(site.max_age_seconds, REMEMBERED_SECONDS) + 1)
 
     old = token()
     await until(lambda: accepts(old))
+    load = Load(site, accepts)
+    async with load.running():
+        load.tokens["the token of the old key"] = old
+        # 1. The new key becomes public, the old one signs; then others have had the time to look.
+        await restart([old_pub, new_pub], old_key)
+        await site.published(kid(old), new_kid)
+        assert kid(token()) == kid(old)
+        await outlive_caches()
+        # 2. The new key signs, and its tokens are used from the first moment on.
+        await restart([old_pub, new_pub], new_key)
+        new = token()
+        assert kid(new) == new_kid
+        load.tokens["the token of the new key"] = new
+        await load.go_on()
+        # 3. Nobody uses a token of the old key any more, and it is removed.
+        del load.tokens["the token of the old key"]
+        await restart([new_pub], new_key)
+        await site.published(new_kid)
+        load.tokens["a later token"] = token()
+        await load.go_on()
+    assert load.failures == []
 
-    await restart([new_pub, old_pub], new_key)
-    new = token()
-    while not await accepts(new):
-        assert await accepts(old), "a token of the old key is good all the while"
-        await asyncio.sleep(0.2)
-    assert await accepts(old)
-
-    await restart([new_pub], new_key)
-    await site.published(kid(new))
     await outlive_caches()
     assert await accepts(old), "cached keys are tried before their age is looked at (kubernetes/kubernetes#142100)"
     config = site.folder / "authentication.yaml"
