@@ -6,7 +6,7 @@ import json
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +92,13 @@ class ProxyProcess:
 
     @staticmethod
     @asynccontextmanager
-    async def running(settings: Mapping[str, str], log: Path) -> "AsyncIterator[ProxyProcess]":
-        """Start one with these variables and nothing else; killed at the end if it still runs."""
+    async def running(
+        settings: Mapping[str, str], log: Path, *, inside: Sequence[str] = ()
+    ) -> "AsyncIterator[ProxyProcess]":
+        """Start one with these variables and nothing else; killed at the end if it still runs.
+
+        ``inside``: words in front of its command, which must end in its place (exec).
+        """
         defaults = {
             "KRAUT_OIDC_HOST": "127.0.0.1",
             "KRAUT_OIDC_PORT": "0",
@@ -103,7 +108,10 @@ class ProxyProcess:
         }
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-W", "error", "-m", "kraut_oidc_proxy", env={**defaults, **settings}, stderr=sink
+                *inside,
+                *(sys.executable, "-W", "error", "-m", "kraut_oidc_proxy"),
+                env={**defaults, **settings},
+                stderr=sink,
             )
         proxy = ProxyProcess(process, log)
         try:
