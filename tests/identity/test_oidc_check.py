@@ -90,8 +90,15 @@ async def test_all_is_well_and_every_forged_token_is_refused(check, site, contro
     own_key = control_plane.folder / "pki" / "service-account.key"
     removed, _ = create_signing_key(control_plane.folder / "pki", "never-published")
     drill = ("--negative", "--signing-key", own_key, "--removed-key", removed)
-    code, findings, said = await check(*live, "--target", "west", *drill)
+    by_hand = (
+        *("--token-endpoint", site.dex.token_endpoint, "--client-id", "west"),
+        *("--client-secret-file", site.dex.secret_file("west"), "--client-authentication", "client_secret_post"),
+        *("--subject-token-type", "id_token", "--requested-token-type", "id_token", "--no-send-audience"),
+        *("--scope", "openid", "--scope", "profile", "--scope", "federated:id", "--parameter", "connector_id=east"),
+    )
+    code, findings, said = await check(*live, "--target", "west", *drill, *by_hand)
     assert code == 0, said
+    assert level(findings, "provider") == level(findings, "target") == {"ok"}, "as with --connector"
     forged = [finding for finding in findings if finding["check"].startswith("forged")]
     assert len(forged) == 19
     # What kube-apiserver takes by design: any algorithm of the key's kind, and any `iat`.
