@@ -165,6 +165,8 @@ class Component:
             "KRAUT_TEMPORAL_ADDRESS": self._temporal.address,
             "KRAUT_PROBE_HOST": "127.0.0.1",
             "KRAUT_PROBE_PORT": str(self._probe_port),
+            # Dex and Keycloak of a lab are on loopback, where no provider is asked otherwise.
+            **({"KRAUT_WORKER_PROVIDER_NETWORKS": "127.0.0.0/8"} if self.name == "worker" else {}),
         }
 
 
