@@ -12,6 +12,7 @@ from kraut_core.identity.authentication import (
     build_configuration,
     remove_issuer,
     trust_cluster,
+    trust_keycloak,
     trust_provider,
 )
 
@@ -104,3 +105,9 @@ def test_another_document_is_not_written_over(existing):
         build_configuration([], existing=existing)
     with pytest.raises(InvalidSpecError):
         remove_issuer(existing, EAST.url)
+
+
+@pytest.mark.parametrize("claim", ["azp.x", "azp'", "", "a b", "ä"])
+def test_a_claims_name_is_no_way_into_an_expression(claim):
+    with pytest.raises(InvalidSpecError, match="such as azp"):
+        trust_keycloak(DEX, ["east"], claim=claim)
