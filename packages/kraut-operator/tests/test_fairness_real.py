@@ -1,7 +1,6 @@
 """A flood of routine work, people who wait, and a key that always fails, on a real kube-apiserver and a real Temporal."""
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 
 from kraut_core.api.v1alpha1.host import Host
-from kraut_core.errors import NotFoundError
 from kraut_core.instruments import Instruments
 from kraut_core.kube import paths
 from kraut_core.kube.client import KubeClient, as_kind
@@ -17,14 +15,20 @@ from kraut_core.settings import HomeSettings, KubeSettings, ProbeSettings, Tempo
 from kraut_operator.process import Operator
 from kraut_operator.queue import OLDEST_EVERY
 from kraut_operator.settings import OperatorProcessSettings, OperatorSettings
-from kraut_operator.testing.cluster import answer, create_host, create_secret, wait_for_signals
+from kraut_operator.testing.cluster import (
+    answer,
+    create_host,
+    create_secret,
+    release_lease,
+    somebody_else_leads,
+    wait_for_signals,
+)
 from kraut_operator.testing.process import OperatorProcess
 
 pytestmark = pytest.mark.integration
 
 FLOOD = 100
 RATE = 10
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/kraut-system/leases"
 
 
 async def test_a_person_is_heard_while_a_hundred_wait_and_all_of_those_are_heard_in_the_end(
@@ -59,15 +63,15 @@ async def test_what_nobody_asked_for_has_its_share_while_people_keep_asking(
         await answer(kube, await create_host(kube, home, name), secret)
 
     await asyncio.gather(*map(make_answered, urgent), *(create_host(kube, home, name) for name in routine))
-    await hold_lease(kube)
     more = {"KRAUT_OPERATOR_LEADER_ELECTION": "true", "KRAUT_OPERATOR_DISPATCH_CONCURRENCY": "1"}
-    async with OperatorProcess.running({**settings, **more}, tmp_path / "log") as operator:
+    running = OperatorProcess.running({**settings, **more}, tmp_path / "log")
+    async with somebody_else_leads(kube), running as operator:
         await operator.ready()
         hosts = [paths.item(as_kind(Host), home, name) for name in urgent]
         await asyncio.gather(*(kube.patch_raw(host, {"spec": {"paused": True}}) for host in hosts))
         while await operator.metric("workqueue_adds_total") < len(routine) + len(urgent):
             await asyncio.sleep(0.1)
-        await kube.transport.request("DELETE", f"{LEASES}/kraut-operator")
+        await release_lease(kube)
 
         def order() -> list[str]:
             return list(dict.fromkeys(found["name"] for found in operator.logged("workflow woken")))
@@ -77,13 +81,6 @@ async def test_what_nobody_asked_for_has_its_share_while_people_keep_asking(
     assert set(woken[: OLDEST_EVERY - 1]) <= set(urgent)
     places = sorted(woken.index(name) + 1 for name in routine)
     assert all(place <= OLDEST_EVERY * number for number, place in enumerate(places, start=1))
-
-
-async def hold_lease(kube: KubeClient) -> None:
-    with suppress(NotFoundError):
-        await kube.transport.request("DELETE", f"{LEASES}/kraut-operator")
-    spec = {"holderIdentity": "somebody-else", "leaseDurationSeconds": 600}
-    await kube.post_raw(LEASES, {"metadata": {"name": "kraut-operator"}, "spec": spec})
 
 
 class Refused(Interceptor):

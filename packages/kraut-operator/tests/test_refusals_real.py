@@ -3,17 +3,16 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from temporalio.client import Client
 
-from kraut_core.errors import NotFoundError
 from kraut_core.kube.client import KubeClient
 from kraut_lab.faults.apiproxy import LyingApiServer, Refusal
-from kraut_operator.testing.cluster import create_host, wait_for_signals
+from kraut_operator.testing.cluster import LEASES, create_host, release_lease, wait_for_signals
 from kraut_operator.testing.process import OperatorProcess
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 HOSTS = "/apis/kraut.dev/v1alpha1"
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/kraut-system/leases"
 RENEW_SECONDS = "10"
 
 
@@ -111,8 +109,7 @@ async def test_a_leader_survives_refusals_that_pass_and_ends_by_one_that_stays(
     proxy: LyingApiServer,
     tmp_path: Path,
 ) -> None:
-    with suppress(NotFoundError):
-        await kube.transport.request("DELETE", f"{LEASES}/kraut-operator")
+    await release_lease(kube)
     election = {
         "KRAUT_OPERATOR_LEADER_ELECTION": "true",
         "KRAUT_OPERATOR_LEASE_SECONDS": "15",

@@ -48,6 +48,9 @@ class AnsweringWorkflow:
                 task_queue=kubernetes_queue(start.home),
                 start_to_close_timeout=timedelta(seconds=60),
             )
+            if workflow.info().is_continue_as_new_suggested():
+                # The next run begins by answering, and so knows of every signal.
+                workflow.continue_as_new(start)
 
 
 class Answers:

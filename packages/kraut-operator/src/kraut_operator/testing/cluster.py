@@ -1,6 +1,8 @@
 """What tests do in a real cluster as a person or as a workflow would, and what they read from Temporal."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -11,11 +13,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from kraut_core.api.meta import ObservedReference
 from kraut_core.api.v1alpha1.host import Host, HostStatus
 from kraut_core.contracts.reconcile import ReconcileRequest, workflow_id
+from kraut_core.errors import NotFoundError
 from kraut_core.kube import paths
 from kraut_core.kube.client import KubeClient, as_kind
 from kraut_core.kube.objects import Secret
 
 WAIT_SECONDS = 60.0
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kraut-system/leases"
 
 
 async def create_secret(kube: KubeClient, namespace: str, name: str) -> Secret:
@@ -48,6 +52,24 @@ async def answer(kube: KubeClient, host: Host, secret: Secret | None) -> Host:
         observed_references=[seen],
     )
     return await kube.replace_status(Host, host.model_copy(update={"status": status}))
+
+
+@asynccontextmanager
+async def somebody_else_leads(kube: KubeClient) -> AsyncIterator[None]:
+    """The operator's Lease is held by nobody's process: operators are standbys until the end of the block, or `release_lease`."""
+    await release_lease(kube)
+    spec = {"holderIdentity": "somebody-else", "leaseDurationSeconds": 24 * 3600}
+    await kube.post_raw(LEASES, {"metadata": {"name": "kraut-operator"}, "spec": spec})
+    try:
+        yield
+    finally:
+        await release_lease(kube)
+
+
+async def release_lease(kube: KubeClient) -> None:
+    """Nobody holds the operator's Lease, whoever did."""
+    with suppress(NotFoundError):
+        await kube.transport.request("DELETE", f"{LEASES}/kraut-operator")
 
 
 async def signals(temporal: Client, home: str, kind: str, namespace: str, name: str) -> list[ReconcileRequest]:
