@@ -52,7 +52,7 @@ $(UV):
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 
 .PHONY: binaries
-binaries: setup ## Get etcd, kube-apiserver and kube-controller-manager; built from Go modules the first time (about 6 min)
+binaries: setup ## Get etcd, kube-apiserver, kube-controller-manager and Keycloak; built from Go modules the first time (about 6 min)
 	@$(call begin,binaries); $(BIN)/python tools/fetch_binaries.py; $(call end,binaries)
 
 ##@ While you work

@@ -29,7 +29,8 @@ from kraut_lab.controlplane.anotherserver import AnotherApiServer
 from kraut_lab.errors import MissingRequirementError
 from kraut_lab.keycloak import GRANT_REALM, REALM, Account, Keycloak
 
-pytestmark = pytest.mark.integration
+# The first test waits for two kube-apiservers, Dex and Keycloak to start.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 NAMESPACE = "through-keycloak"
 ACCOUNTS = f"system:serviceaccount:{NAMESPACE}"
