@@ -150,7 +150,7 @@ async def test_answers_come_in_the_order_of_the_requests(port, odd):
 async def test_who_asks_and_does_not_read_is_not_read_any_more(server, port):
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
     count = 60_000
-    [connection] = server.server_state.connections
+    connection = await accepted(server)
     writer.write(PLAIN * count + END)
     async with asyncio.timeout(150):
         while not (connection.flow.write_paused and connection.flow.read_paused):
@@ -166,13 +166,20 @@ async def gone(server):
             await asyncio.sleep(0.01)
 
 
+async def accepted(server):
+    """The server's side of the only connection: a client is connected before its server has looked."""
+    async with asyncio.timeout(150):
+        while not server.server_state.connections:
+            await asyncio.sleep(0)
+    [connection] = server.server_state.connections
+    return connection
+
+
 async def ask_on(server, port, enough):
     """A client that asks, whole requests each time, and reads nothing, until the server's side of it is as told."""
     _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
     async with asyncio.timeout(150):
-        while not server.server_state.connections:
-            await asyncio.sleep(0)
-        [connection] = server.server_state.connections
+        connection = await accepted(server)
         while not enough(connection):
             writer.write(PLAIN * 50)
             await writer.drain()
