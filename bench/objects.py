@@ -1,6 +1,7 @@
 """Hosts of a realistic size, made by the thousand: what a cluster holds after kraut has run for a while."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -61,6 +62,16 @@ async def answer_all(kube: KubeClient, namespace: str, numbers: Iterable[int]) -
         await _answer(kube, await kube.get_raw(path), secret)
 
     await _many(answer, numbers)
+
+
+async def change_all(kube: KubeClient, namespace: str, numbers: Iterable[int]) -> None:
+    """Change the spec of the Hosts, as people do: whatever the port was, it is another one now."""
+
+    async def change(number: int) -> None:
+        path = paths.item(as_kind(Host), namespace, f"h{number}")
+        await kube.patch_raw(path, {"spec": {"port": 1024 + time.time_ns() // 1000 % 60_000}})
+
+    await _many(change, numbers)
 
 
 async def _many(do: Callable[[int], Awaitable[None]], numbers: Iterable[int]) -> None:

@@ -78,11 +78,30 @@ class Subject:
         self.wait(self._is_ready, "it is ready")
 
     def wait_acks(self, count: int) -> list[Ack]:
-        """Wait for so many acknowledged signals; returns all there are."""
-        self.wait(lambda: len(self.acks) >= count, f"it had {count} signals acknowledged", interval=0.2)
+        """Wait for so many acknowledged signals, 5 a second at least; returns all there are."""
+        patience = PATIENCE_SECONDS + count / 5
+        self.wait(
+            lambda: len(self.acks) >= count, f"it had {count} signals acknowledged", interval=0.2, patience=patience
+        )
         return self.acks
 
-    def wait(self, condition: Callable[[], bool], what: str, *, interval: float = 0.02) -> None:
+    def metric(self, name: str) -> float:
+        """A metric without labels but the component's, from its probes. Raises KeyError when there is none."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._probe_port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        values = [line.rpartition(" ")[2] for line in lines if line.partition(" ")[0].partition("{")[0] == name]
+        if not values:
+            raise KeyError(name)
+        return sum(map(float, values))
+
+    def wait(
+        self,
+        condition: Callable[[], bool],
+        what: str,
+        *,
+        interval: float = 0.02,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         """Wait for a condition. Raises ChildProcessError with its log when the program ends first."""
 
         def check() -> bool:
@@ -93,7 +112,7 @@ class Subject:
             return False
 
         try:
-            wait_until(check, what, timeout=PATIENCE_SECONDS, interval=interval)
+            wait_until(check, what, timeout=patience, interval=interval)
         except Exception as error:
             error.add_note(self.log_tail())
             raise

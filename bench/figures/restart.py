@@ -47,8 +47,8 @@ async def _mark(stage: Stage, operator: Subject, number: int) -> int:
 
 
 FIGURE = Figure(
-    title="Restart of the operator over 10,000 answered Hosts: workflows woken, and seconds until ready",
-    size=10_000,
+    title="Restart of the operator over Hosts that are all answered: workflows woken, and seconds until ready",
+    size=50_000,
     size_of="Hosts",
     measure=measure,
     aims=(Aim(KRAUT, "dispatches", 0),),
