@@ -86,13 +86,8 @@ class Subject:
         return self.acks
 
     def metric(self, name: str) -> float:
-        """A metric without labels but the component's, from its probes. Raises KeyError when there is none."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._probe_port}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        values = [line.rpartition(" ")[2] for line in lines if line.partition(" ")[0].partition("{")[0] == name]
-        if not values:
-            raise KeyError(name)
-        return sum(map(float, values))
+        """The sum of a metric over its labels, from its probes. Raises KeyError when there is none."""
+        return read_metric(f"http://127.0.0.1:{self._probe_port}/metrics", name)
 
     def wait(
         self,
@@ -129,6 +124,16 @@ class Subject:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+def read_metric(url: str, name: str) -> float:
+    """The sum of a metric over its labels, from a page in Prometheus' text format. Raises KeyError when there is none."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    values = [line.rpartition(" ")[2] for line in lines if line.partition(" ")[0].partition("{")[0] == name]
+    if not values:
+        raise KeyError(name)
+    return sum(map(float, values))
 
 
 def python(module: str, *arguments: str) -> list[str]:
