@@ -60,5 +60,6 @@ def main() -> None:
         return [*make_workers(settings, outside), Worker(outside.temporal, task_queue=queue, activities=[look_before])]
 
     entry.make_workers = make_next_workers
-    entry.HostWorkflow = NextHostWorkflow
+    entry.WORKFLOWS = tuple(NextHostWorkflow if found is HostWorkflow else found for found in entry.WORKFLOWS)
+    assert NextHostWorkflow in entry.WORKFLOWS
     entry.main()
