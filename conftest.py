@@ -16,7 +16,7 @@ LONGEST = (
     "tests/lab/sweep/test_crash_points.py",
     "tests/lab/faults/test_stuck_work.py",
 )
-"""Ends of paths, as the summary of a whole run lists them."""
+"""Under tests/, as the summary of a whole run lists them."""
 HEADINGS = {
     "unit": "unit: pure decisions and single parts, no services",
     "integration": "integration: real kube-apiserver, Temporal and sshd on loopback",
@@ -31,10 +31,19 @@ def stage_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the stages in order, the longest files of each first: no process is left alone with one at the end."""
+    """Run the stages in order; of the tests across packages the longest files first, so that no process ends alone with one.
+
+    The packages' own tests come before those: some expect the lab's hosts as they were made.
+    """
     for item in items:
         item.user_properties.append(("stage", stage_of(item)))
-    items.sort(key=lambda item: (STAGES.index(stage_of(item)), not item.path.as_posix().endswith(LONGEST)))
+    items.sort(
+        key=lambda item: (STAGES.index(stage_of(item)), _rank(item.path.relative_to(item.config.rootpath).as_posix()))
+    )
+
+
+def _rank(file: str) -> int:
+    return 0 if file.startswith("packages/") else 1 if file in LONGEST else 2
 
 
 class Headings:
