@@ -61,19 +61,22 @@ def temporal_server(lab_folder: Path) -> TemporalServer:
 
 @pytest.fixture(scope="session")
 def lab(lab_folder: Path, request: pytest.FixtureRequest) -> Lab:
-    """A lab with real hosts (as many as the ini option ``kraut_lab_hosts`` says), without operator and worker.
+    """A lab with real hosts (as many as the ini option ``kraut_lab_hosts`` says), without operator and worker, and without a Host.
 
     Skips where the machine cannot have hosts, with the sentence that says why. It shares `control_plane` and
     `temporal_server` with tests that ask for those.
     """
     from kraut_lab.errors import MissingRequirementError  # noqa: PLC0415
     from kraut_lab.lab import Lab  # noqa: PLC0415
+    from kraut_lab.leftovers import remove_objects  # noqa: PLC0415
 
     hosts = int(request.config.getini("kraut_lab_hosts"))
     try:
-        return Lab(lab_folder.name).up(hosts=hosts, components=False)
+        found = Lab(lab_folder.name).up(hosts=hosts, components=False)
     except MissingRequirementError as error:
         pytest.skip(str(error))
+    remove_objects(found.control_plane.admin)
+    return found
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

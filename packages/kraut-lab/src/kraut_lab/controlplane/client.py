@@ -50,8 +50,12 @@ class AdminClient:
         path = f"{path}?fieldManager={field_manager}&force=true"
         return self._json("PATCH", path, body, absent=-1, content_type="application/apply-patch+yaml")
 
+    def merge(self, path: str, patch: Any) -> Any:
+        """Merge patch (RFC 7396) of one object; None when there is none."""
+        return self._json("PATCH", path, patch, absent=404, content_type="application/merge-patch+json")
+
     def delete(self, path: str) -> Any:
-        """DELETE an object and return the answer; None when there is none."""
+        """DELETE an object, or a collection, and return the answer; None when there is none."""
         return self._json("DELETE", path, absent=404)
 
     def watch(self, path: str, version: str = "") -> Iterator[dict[str, Any]]:
