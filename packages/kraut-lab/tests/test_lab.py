@@ -34,11 +34,16 @@ def traces(folder: Path) -> list[str]:
     """All that the machine shows of a lab, found with other means than `down` uses. Labs of others may run meanwhile."""
     mine = (str(folder), LabNames(folder).id)
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    cgroups = [str(path) for path in Path("/sys/fs/cgroup").rglob("kraut-lab-*")]
-    run = [str(path) for path in Path("/run").rglob("*kr*")]
+    cgroups = [path for path in _walk("/sys/fs/cgroup") if "/kraut-lab-" in path]
+    run = [path for path in _walk("/run") if "kr" in path]
     shown = [*_output("ip", "netns"), *_output("ip", "-br", "link"), *_output("ps", "-e", "-o", "pid=,args=")]
     shown += [*_output("nft", "list", "ruleset"), *mounts, *cgroups, *run]
     return [line for line in shown if any(name in line for name in mine)] + _users_of(folder)
+
+
+def _walk(top: str) -> list[str]:
+    """All paths below; what goes away meanwhile is left out."""
+    return [f"{folder}/{name}" for folder, folders, files in os.walk(top) for name in (*folders, *files)]
 
 
 def _output(*argv: str) -> list[str]:

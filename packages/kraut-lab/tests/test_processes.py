@@ -51,6 +51,18 @@ def test_a_recycled_pid_is_never_touched(daemon: Daemon) -> None:
     assert process.is_alive()
 
 
+def test_a_pid_that_is_a_thread_of_another_process_by_now_is_gone() -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        assert thread.native_id is not None
+        assert not ProcessId(thread.native_id, 1).is_alive()
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_pids_of_another_boot_mean_nothing(daemon: Daemon, tmp_path: Path) -> None:
     daemon.start(SLEEP)
     record = tmp_path / "processes" / "sleeper.json"

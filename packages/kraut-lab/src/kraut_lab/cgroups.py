@@ -7,6 +7,7 @@ On cgroup v1 and hybrid machines that is needed in systemd's named hierarchy and
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 from kraut_lab.errors import LabError
@@ -68,9 +69,9 @@ def processes(group: str) -> set[int]:
     """The pids of all processes below a group."""
     found: set[int] = set()
     for root in _places():
-        for file in (root / group).rglob("cgroup.procs"):
+        for folder in _folders(root / group):
             with contextlib.suppress(OSError):
-                found |= {int(line) for line in file.read_text().split()}
+                found |= {int(line) for line in (folder / "cgroup.procs").read_text().split()}
     return found
 
 
@@ -78,11 +79,13 @@ def left(group: str) -> list[Path]:
     """The folders of a group, deepest first."""
     found: list[Path] = []
     for root in _places():
-        top = root / group
-        if top.is_dir():
-            below = [entry for entry in top.rglob("*") if entry.is_dir()]
-            found += sorted([top, *below], key=lambda path: len(path.parts), reverse=True)
+        found += sorted(_folders(root / group), key=lambda path: len(path.parts), reverse=True)
     return found
+
+
+def _folders(top: Path) -> list[Path]:
+    """A folder and those below it, none when it is not there. Not by rglob, which fails when one goes meanwhile."""
+    return [Path(folder) for folder, _, _ in os.walk(top)]
 
 
 def remove(group: str) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from kraut_lab.errors import LabError
+from kraut_lab.waiting import wait_for
 
 if TYPE_CHECKING:
     from kraut_lab.controlplane.client import AdminClient
@@ -19,7 +23,7 @@ def remove_objects(client: AdminClient) -> int:
     """
     removed = 0
     for kind in KINDS:
-        left = (client.get(f"{GROUP}/{kind}") or {"items": []})["items"]
+        left = wait_for(partial(_listed, client, kind), f"{kind} to be served")
         for item in left:
             metadata = item["metadata"]
             if metadata.get("finalizers"):
@@ -29,3 +33,12 @@ def remove_objects(client: AdminClient) -> int:
             client.delete(f"{GROUP}/namespaces/{namespace}/{kind}")
         removed += len(left)
     return removed
+
+
+def _listed(client: AdminClient, kind: str) -> list[dict[str, Any]] | None:
+    try:
+        found = client.get(f"{GROUP}/{kind}")
+    except LabError:
+        # 429: a definition is established before its storage answers, and its storage begins anew when another one comes.
+        return None
+    return found and list(found["items"])

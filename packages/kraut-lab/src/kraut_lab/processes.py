@@ -8,6 +8,7 @@ before the identity is checked: a recycled pid is never hit.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -64,7 +65,10 @@ def _pidfd(process: ProcessId) -> Iterator[int | None]:
     every port is free again, while proc(5) calls the process a zombie as soon as its first thread has."""
     try:
         descriptor = os.pidfd_open(process.pid)
-    except ProcessLookupError:
+    except OSError as error:
+        # ENOENT, of older kernels EINVAL: the number belongs to a thread of another process by now.
+        if error.errno not in (errno.ESRCH, errno.ENOENT, errno.EINVAL):
+            raise
         yield None
         return
     try:
