@@ -38,8 +38,10 @@ def test_random_faults_on_two_hosts_break_nothing(alone, tmp_path):
     # The witnesses were heard: without them a checker finds nothing wrong with anything.
     for machine in machines:
         assert any(event["operation"] for event in history.of("effect", host=machine.name))
-        assert any(event["operation"] for event in history.of("reboot", host=machine.name))
+        # By an operation, or by hand: a fault that reboots a host in time leaves nothing to do for kraut.
+        assert list(history.of("reboot", host=machine.name))
         assert any(event["exitCode"] == 0 for event in history.of("operation", host=machine.name))
+    assert any(event["operation"] for event in history.of("reboot"))
     assert {event["object"]["kind"] for event in history.of("object")} == {"Host", "UpgradePolicy"}
     assert list(history.of("workflow"))
     assert {event["host"] for event in history.of("left")} == {machine.name for machine in machines}
