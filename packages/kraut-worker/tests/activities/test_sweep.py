@@ -60,6 +60,7 @@ async def test_one_workflow_that_cannot_be_woken_does_not_stop_the_sweep(scene, 
     assert report == SweepReport(woken=before.woken - 1, refused=1)
 
 
-async def test_a_server_that_is_away_ends_the_attempt(scene, temporal_server):
+@pytest.mark.parametrize("status", [RPCStatusCode.UNAVAILABLE, RPCStatusCode.NOT_FOUND], ids=["server", "namespace"])
+async def test_a_server_or_namespace_that_is_away_ends_the_attempt(scene, temporal_server, status):
     with pytest.raises(RPCError):
-        await swept(scene, temporal_server, RPCStatusCode.UNAVAILABLE)
+        await swept(scene, temporal_server, status)

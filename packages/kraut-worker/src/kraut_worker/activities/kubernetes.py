@@ -35,8 +35,8 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 90.0
 """A worker asks for work at least once a minute (a long poll lasts that long)."""
 
-REFUSALS = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.NOT_FOUND})
-"""Temporal's answers to one wake that say nothing of the next; a workflow that took too many signals gives the first."""
+REFUSAL = RPCStatusCode.INVALID_ARGUMENT
+"""Temporal's answer for a workflow that took too many signals: it says nothing of the next one. NOT_FOUND, of the namespace, does."""
 
 
 class KubernetesActivitiesAtHome:
@@ -119,7 +119,7 @@ class KubernetesActivitiesAtHome:
                 rpc_timeout=timedelta(seconds=10),
             )
         except RPCError as error:
-            if error.status not in REFUSALS:
+            if error.status != REFUSAL:
                 raise
             log.warning(
                 "workflow not woken", kind=sweep.kind, namespace=wake.namespace, name=wake.name, error=error.message

@@ -38,15 +38,9 @@ async def take_place(kube: KubeClient, host: Host, now: datetime, token: int) ->
 
 async def keep_place(kube: KubeClient, host: Host, now: datetime, token: int) -> None:
     """See to it that a host in mid work holds a place: it may have come under its policy, or been re-created, meanwhile."""
-    reference = host.spec.upgrade_policy_ref
-    if reference is None:
-        return
     for _ in range(TRIES):
-        try:
-            policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
-        except NotFoundError:
-            return
-        if any(held.uid == host.metadata.uid for held in _held(policy)):
+        policy = await _read(kube, host)
+        if policy is None or any(held.uid == host.metadata.uid for held in _held(policy)):
             return
         if await _write(kube, policy, occupy(policy, await _sharing(kube, policy), host, now, token).reservations):
             return
@@ -54,14 +48,9 @@ async def keep_place(kube: KubeClient, host: Host, now: datetime, token: int) ->
 
 async def held_token(kube: KubeClient, host: Host) -> int | None:
     """The fencing token of the place that ``host`` holds in the budget of its policy; None when it holds none."""
-    reference = host.spec.upgrade_policy_ref
-    if reference is None:
-        return None
-    try:
-        policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
-    except NotFoundError:
-        return None
-    return next((held.fencing_token for held in _held(policy) if held.uid == host.metadata.uid), None)
+    policy = await _read(kube, host)
+    places = _held(policy) if policy is not None else ()
+    return next((held.fencing_token for held in places if held.uid == host.metadata.uid), None)
 
 
 async def give_back(kube: KubeClient, host: Host, token: int) -> list[Host]:
@@ -69,15 +58,9 @@ async def give_back(kube: KubeClient, host: Host, token: int) -> list[Host]:
 
     ``token`` is the greatest fencing token that whoever decides this knows of.
     """
-    reference = host.spec.upgrade_policy_ref
-    if reference is None:
-        return []
     for _ in range(TRIES):
-        try:
-            policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
-        except NotFoundError:
-            return []
-        if not any(held.uid == host.metadata.uid for held in _held(policy)):
+        policy = await _read(kube, host)
+        if policy is None or not any(held.uid == host.metadata.uid for held in _held(policy)):
             return []
         sharing = await _sharing(kube, policy)
         kept = release(policy, sharing, host.metadata.uid, token)
@@ -85,6 +68,17 @@ async def give_back(kube: KubeClient, host: Host, token: int) -> list[Host]:
             # One more than came free: if the first cannot start after all, the second does. The rest look again by themselves.
             return _waiting(sharing)[:2]
     return []
+
+
+async def _read(kube: KubeClient, host: Host) -> UpgradePolicy | None:
+    """The policy that a Host names; None when it names none, or one that does not exist."""
+    reference = host.spec.upgrade_policy_ref
+    if reference is None:
+        return None
+    try:
+        return await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
+    except NotFoundError:
+        return None
 
 
 def _held(policy: UpgradePolicy) -> Sequence[Reservation]:
