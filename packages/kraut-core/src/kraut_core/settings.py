@@ -243,4 +243,4 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(
             part.strip().strip("'") for part in text.removeprefix("Literal[").removesuffix("]").split(",")
         )
-    return {"str": "string", "int": "integer", "bool": "boolean", "Path": "file"}.get(text, text)
+    return {"str": "string", "int": "integer", "bool": "boolean", "Path": "path"}.get(text, text)

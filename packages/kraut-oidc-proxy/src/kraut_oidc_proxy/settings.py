@@ -12,7 +12,7 @@ class OidcSettings(SettingsGroup):
     """What is published, where, and how it is kept up to date."""
 
     issuer: str = Field(
-        description="Public URL of the issuer, byte for byte the first --service-account-issuer of the API server. Required, Default none: nothing else says under which name the world sees this cluster. Its path, if it has one, is the prefix of both routes.",
+        description="Public URL of the issuer, byte for byte the first --service-account-issuer of the API server. Required: nothing else says under which name the world sees this cluster. Its path, if it has one, is the prefix of both routes.",
     )
     jwks_uri: str | None = Field(
         default=None,
