@@ -35,8 +35,8 @@ def host_key_mismatch(target: HostTarget, pinned: list[asyncssh.SSHKey], found: 
     expected = ", ".join(describe_key(key) for key in pinned)
     return HostKeyMismatchError(
         f"{describe_target(target)} was to show one of the pinned host keys ({expected}), but showed {found}; no command was sent. "
-        "If the host was reinstalled, compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on its console "
-        "and correct spec.hostKeys; if not, somebody may be in between"
+        "Compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's console: if the host was reinstalled, delete and "
+        "re-create the Host; if only its keys were replaced, correct spec.hostKeys; otherwise somebody may be in between"
     )
 
 
