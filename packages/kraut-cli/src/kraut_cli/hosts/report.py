@@ -29,6 +29,7 @@ _STEPS: Final = (
         "answers",
         frozenset(
             {
+                "CommandTimeout",
                 "ConnectionDropped",
                 "ConnectionLost",
                 "ConnectionRefused",
@@ -49,11 +50,14 @@ _STEPS: Final = (
         "works",
         frozenset(
             {
+                "AccountExpired",
                 "AuthenticationFailed",
                 "CredentialsMissing",
+                "HostNotReady",
                 "PassphraseMissing",
                 "PassphraseWrong",
                 "PrivateKeyInvalid",
+                "SecretForbidden",
                 "SecretIncomplete",
                 "SecretInvalid",
                 "SecretNotFound",
@@ -64,6 +68,22 @@ _STEPS: Final = (
     Step("machine", "is the same as before", frozenset({"MachineIDMissing", "MachineIdentityChanged"})),
 )
 """In the order in which it is found out: the first that does not hold leaves the later ones unknown."""
+
+FOUND_AT_HOME: Final = frozenset(
+    {
+        "CredentialsMissing",
+        "HostKeyInvalid",
+        "HostKeyMissing",
+        "PassphraseMissing",
+        "PassphraseWrong",
+        "PrivateKeyInvalid",
+        "SecretForbidden",
+        "SecretIncomplete",
+        "SecretInvalid",
+        "SecretNotFound",
+    }
+)
+"""Found out before the host is asked anything: they leave the earlier steps unknown too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +134,7 @@ def _connection(status: HostStatus) -> Iterator[tuple[str, str]]:
         return
     reached = _holding(ready)
     for position, step in enumerate(_STEPS):
-        if position < reached:
+        if position < reached and ready.reason not in FOUND_AT_HOME:
             yield step.label, step.holds
         else:
             yield step.label, "NO" if ready.reason in step.reasons else UNKNOWN
