@@ -3,7 +3,7 @@ from datetime import timedelta
 import click
 import pytest
 
-from kraut_cli.hosts.state import describe, is_observed, is_ready, is_settled
+from kraut_cli.hosts.state import describe, has_seen, is_observed, is_ready, is_settled
 from kraut_cli.hosts.waiting import Duration
 
 
@@ -18,10 +18,13 @@ def test_what_is_no_duration(text):
         Duration().convert(text, None, None)
 
 
-def host(*conditions, generation=2, observed=2):
+def host(*conditions, generation=2, observed=2, said_of=2):
     status = {
         "observedGeneration": observed,
-        "conditions": [dict(zip(("type", "status", "reason", "message"), c, strict=True)) for c in conditions],
+        "conditions": [
+            dict(zip(("type", "status", "reason", "message"), c, strict=True)) | {"observedGeneration": said_of}
+            for c in conditions
+        ],
     }
     return {"metadata": {"name": "web1", "generation": generation}, "status": status}
 
@@ -59,8 +62,26 @@ STALLED = ("Stalled", "True", "HostKeyMismatch", "another key")
             True,
             "web1: HostKeyMismatch: another key",
         ),
+        (host(READY, WORKING, said_of=1), True, False, False, "web1: Discovering: is being asked"),
         (host(READY, STALLED), True, True, True, "web1: HostKeyMismatch: another key"),
     ],
 )
 def test_what_a_status_means_to_who_waits(item, observed, ready, settled, said):
     assert (is_observed(item), is_ready(item), is_settled(item), describe(item)) == (observed, ready, settled, said)
+
+
+@pytest.mark.parametrize(
+    ("seen", "answered"),
+    [
+        ({"uid": "u1", "version": "41"}, False),
+        ({"uid": "u1", "version": "42"}, True),
+        ({"uid": "u1", "version": "100"}, True),
+        ({"uid": "u0", "version": "100"}, False),
+        ({"uid": "", "version": ""}, False),
+    ],
+)
+def test_a_status_answers_a_secret_only_as_it_was_written_or_later(seen, answered):
+    item = host(READY)
+    item["status"]["observedReferences"] = [{"kind": "Secret", "name": "web1-ssh", **seen}]
+    assert has_seen(item, {"name": "web1-ssh", "uid": "u1", "resourceVersion": "42"}) is answered
+    assert not has_seen(item, {"name": "other", "uid": "u1", "resourceVersion": "42"})

@@ -255,6 +255,21 @@ def test_the_first_answer_to_a_new_generation_keeps_what_is_known_and_ends_a_sta
     assert said(status, RECONCILING) == ("True", "Discovering")
 
 
+def test_what_was_true_of_the_older_spec_is_no_answer_to_the_new_one():
+    """`kubectl wait --for=condition=UpToDate` compares the condition's observedGeneration with the object's."""
+    before = written(make_scene(make_host(updates="Security"), make_observation(pending=1)))
+    assert said(before, "UpToDate") == ("True", "NoUpdatesPending")
+    host = make_host(generation=2, updates="All", status=before)
+    status = discovering_status(make_scene(host, UNREACHABLE), [])
+    assert_conformance(host.model_copy(update={"status": status}), host)
+    assert status.observed_generation == 2
+    generations = {condition.type: condition.observed_generation for condition in status.conditions}
+    assert generations == {"Ready": 1, "Reconciling": 2, "UpToDate": 1}
+    answered = written(make_scene(make_host(generation=2, updates="All", status=status), make_observation(pending=1)))
+    assert said(answered, "UpToDate") == ("False", "UpdatesPending")
+    assert {condition.observed_generation for condition in answered.conditions} == {2}
+
+
 def test_a_new_generation_does_not_answer_a_request():
     """The request is handled by the assessment that follows, which may still fail to be written."""
     host = make_host(annotations={REQUESTED_AT: "now"}, status=HostStatus(last_handled_request="before"))

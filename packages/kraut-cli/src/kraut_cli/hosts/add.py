@@ -13,7 +13,7 @@ from kraut_cli.hosts.host_keys import FINGERPRINT_PATTERN
 from kraut_cli.hosts.manifests import Manifest
 from kraut_cli.hosts.objects import path_of
 from kraut_cli.hosts.ssh_command import Destination, parse_destination
-from kraut_cli.hosts.state import describe, is_ready, is_settled
+from kraut_cli.hosts.state import describe, has_seen, is_ready, is_settled
 from kraut_cli.hosts.waiting import Duration, wait_until
 from kraut_cli.hosts.wanted import Wanted
 from kraut_cli.options import cluster_options, common_options, no_input_option, output_option
@@ -106,7 +106,7 @@ def add(*, session: Session, no_input: bool, timeout: timedelta, output: str, wa
     if asked.export:
         show_manifests(enrolled, output)
     elif wait:
-        show_host(wait_for_ready(session, enrolled.host, timeout), output)
+        show_host(wait_for_ready(session, enrolled, timeout), output)
     else:
         show_applied(enrolled.host, output)
 
@@ -140,13 +140,18 @@ def show_host(host: Manifest, output: str) -> None:
         click.echo(document([presentable(host)], output, single=True), nl=False)
 
 
-def wait_for_ready(session: Session, host: Manifest, timeout: timedelta) -> Manifest:
-    """Wait until the host is Ready. Raises NotReadyError when it is not in time, or when only a person can help."""
+def wait_for_ready(session: Session, enrolled: Enrolled, timeout: timedelta) -> Manifest:
+    """Wait until the host is Ready with these credentials. Raises NotReadyError when it is not in time, or only a person can help."""
+    host, credentials = enrolled.host, enrolled.credentials
     name = host["metadata"]["name"]
+
+    def is_answered(item: Manifest) -> bool:
+        return is_settled(item) and (credentials is None or has_seen(item, credentials))
+
     with progress(f"{name}: waiting for kraut to look at it") as shown:
         found = session.run(
             lambda client: wait_until(
-                client, path_of(host), is_settled, limit=timeout, progress=shown, describe=describe
+                client, path_of(host), is_answered, limit=timeout, progress=shown, describe=describe
             )
         )
     if not is_ready(found):

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What came of it. ``host`` is the applied object, or with --export the manifest; ``secret`` only if it is to be printed."""
+    """What came of it. ``host`` is the applied object, or with --export the manifest; ``secret`` only if it is to be printed.
+
+    ``credentials`` is the metadata of the applied Secret, if one was applied.
+    """
 
     host: Manifest
     secret: Manifest | None = None
+    credentials: Manifest | None = None
 
 
 def enrol(wanted: Wanted, session: Session) -> Enrolled:
@@ -105,11 +109,11 @@ def _sentences(where: str, result: SetupResult) -> Sequence[str]:
 def _hand_over(wanted: Wanted, session: Session, host: Manifest, secret: Manifest) -> Enrolled:
     if not wanted.needs_cluster:
         return Enrolled(host, secret)
-    session.run(lambda client: objects.apply(client, secret))
+    credentials = session.run(lambda client: objects.apply(client, secret))["metadata"]
     if wanted.export:
         note(
             f"The Secret {wanted.secret} holds the private key: it was written to namespace {wanted.namespace} and is not part of "
             "this output. With --include-secret it is printed instead, to be encrypted before it enters a repository."
         )
         return Enrolled(host)
-    return Enrolled(session.run(lambda client: objects.apply_host(client, host)))
+    return Enrolled(session.run(lambda client: objects.apply_host(client, host)), credentials=credentials)

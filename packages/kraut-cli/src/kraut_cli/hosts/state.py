@@ -20,14 +20,35 @@ def is_observed(item: Item) -> bool:
 
 
 def is_ready(item: Item) -> bool:
-    """Ready for the present generation."""
+    """Ready for the present generation: what is still said of an older spec does not count."""
     found = condition(item, READY)
-    return is_observed(item) and found is not None and found["status"] == "True"
+    return is_observed(item) and found is not None and found["status"] == "True" and _is_of_this_generation(item, found)
 
 
 def is_settled(item: Item) -> bool:
     """Ready, or stuck so that only a person can help (Stalled)."""
     return is_observed(item) and (is_ready(item) or condition(item, STALLED) is not None)
+
+
+def has_seen(item: Item, secret: Item) -> bool:
+    """Whether the status answers a Secret as it was written; ``secret`` is the metadata that the API server answered."""
+    references = (item.get("status") or {}).get("observedReferences") or []
+    return any(
+        seen["kind"] == "Secret"
+        and seen["name"] == secret["name"]
+        and seen.get("uid") == secret["uid"]
+        and _not_older(seen.get("version", ""), secret["resourceVersion"])
+        for seen in references
+    )
+
+
+def _is_of_this_generation(item: Item, found: Item) -> bool:
+    return int(found.get("observedGeneration", 0)) >= int(item["metadata"].get("generation", 0))
+
+
+def _not_older(version: str, other: str) -> bool:
+    """Resource versions are whole numbers that grow (KEP-5504)."""
+    return int(version) >= int(other) if version.isdecimal() and other.isdecimal() else version == other
 
 
 def describe(item: Item) -> str:

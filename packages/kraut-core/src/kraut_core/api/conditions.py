@@ -33,17 +33,26 @@ class Verdict:
 
 
 def set_conditions(
-    previous: Sequence[Condition], verdicts: Iterable[Verdict], *, generation: int, now: datetime
+    previous: Sequence[Condition],
+    verdicts: Iterable[Verdict],
+    *,
+    generation: int,
+    now: datetime,
+    keep: Iterable[str] = (),
 ) -> list[Condition]:
-    """Return the conditions for ``verdicts``, sorted by type; a type without a verdict is dropped.
+    """Return the conditions for ``verdicts``, sorted by type.
 
-    ``lastTransitionTime`` moves only when the status of a type changes (metav1.Condition).
+    ``lastTransitionTime`` moves only when the status of a type changes (metav1.Condition). A type without a verdict is
+    dropped, unless it is one of ``keep``: then it stays as it was, with the ``observedGeneration`` that it speaks of, so
+    that ``kubectl wait --for=condition`` does not take what was true of an older spec for an answer to the present one.
     """
     before = {condition.type: condition for condition in previous}
-    return [
-        _condition(verdict, before.get(verdict.type), generation=generation, now=now)
-        for verdict in sorted(verdicts, key=lambda verdict: verdict.type)
-    ]
+    found = {
+        verdict.type: _condition(verdict, before.get(verdict.type), generation=generation, now=now)
+        for verdict in verdicts
+    }
+    kept = {type_: before[type_] for type_ in keep if type_ in before}
+    return sorted((kept | found).values(), key=lambda condition: condition.type)
 
 
 def _condition(verdict: Verdict, before: Condition | None, *, generation: int, now: datetime) -> Condition:

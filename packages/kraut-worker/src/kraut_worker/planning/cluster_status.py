@@ -31,25 +31,27 @@ def cluster_status(
 
 
 def discovering_cluster(scene: ClusterScene, references: Sequence[ObservedReference]) -> ClusterStatus:
-    """The first answer to a new generation: it was seen and is being looked into."""
-    ready = find(scene.cluster.status.conditions, READY) if scene.cluster.status else None
-    before = (
-        Verdict(READY, ready.status, ready.reason, ready.message)
-        if ready is not None
-        else Verdict(READY, "Unknown", verdicts.NOT_OBSERVED, "the cluster was not reached yet")
-    )
-    looking = Verdict(RECONCILING, "True", verdicts.DISCOVERING, "the cluster is being looked at")
-    return _status(scene, [before, looking], references)
+    """The first answer to a new generation: it was seen and is being looked into. Ready stays, as known of the older one."""
+    said = [Verdict(RECONCILING, "True", verdicts.DISCOVERING, "the cluster is being looked at")]
+    if scene.cluster.status is None or find(scene.cluster.status.conditions, READY) is None:
+        said.append(Verdict(READY, "Unknown", verdicts.NOT_OBSERVED, "the cluster was not reached yet"))
+    return _status(scene, said, references, keep=(READY,))
 
 
-def _status(scene: ClusterScene, found: Sequence[Verdict], references: Sequence[ObservedReference]) -> ClusterStatus:
+def _status(
+    scene: ClusterScene,
+    found: Sequence[Verdict],
+    references: Sequence[ObservedReference],
+    *,
+    keep: Sequence[str] = (),
+) -> ClusterStatus:
     before, generation = scene.cluster.status or ClusterStatus(), scene.cluster.metadata.generation
     return before.model_copy(
         update={
             "observed_generation": generation,
             "observed_references": list(references),
             "workflow_id": scene.workflow_id,
-            "conditions": set_conditions(before.conditions, found, generation=generation, now=scene.now),
+            "conditions": set_conditions(before.conditions, found, generation=generation, now=scene.now, keep=keep),
         }
     )
 

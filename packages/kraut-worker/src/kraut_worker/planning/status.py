@@ -37,25 +37,20 @@ def host_status(plan: Plan, references: Sequence[ObservedReference]) -> HostStat
 
 
 def discovering_status(scene: Scene, references: Sequence[ObservedReference]) -> HostStatus:
-    """The first answer to a new generation: it was seen and is being looked into."""
+    """The first answer to a new generation: it was seen and is being looked into. What is known stays, as known of the older one."""
     before = scene.host.status or HostStatus()
-    ready = find(before.conditions, READY)
-    up_to_date = find(before.conditions, UP_TO_DATE)
-    verdicts_now = [
-        Verdict(READY, ready.status, ready.reason, ready.message)
-        if ready is not None
-        else Verdict(READY, "Unknown", verdicts.NOT_OBSERVED, "the host was not reached yet"),
-        Verdict(RECONCILING, "True", verdicts.DISCOVERING, "the host is being asked what it is"),
-    ]
-    if up_to_date is not None:
-        verdicts_now.append(Verdict(UP_TO_DATE, up_to_date.status, up_to_date.reason, up_to_date.message))
+    said = [Verdict(RECONCILING, "True", verdicts.DISCOVERING, "the host is being asked what it is")]
+    if find(before.conditions, READY) is None:
+        said.append(Verdict(READY, "Unknown", verdicts.NOT_OBSERVED, "the host was not reached yet"))
     generation = scene.host.metadata.generation
     return before.model_copy(
         update={
             "observed_generation": generation,
             "observed_references": list(references),
             "workflow_id": scene.workflow_id,
-            "conditions": set_conditions(before.conditions, verdicts_now, generation=generation, now=scene.now),
+            "conditions": set_conditions(
+                before.conditions, said, generation=generation, now=scene.now, keep=(READY, UP_TO_DATE)
+            ),
         }
     )
 
