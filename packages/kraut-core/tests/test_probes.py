@@ -52,12 +52,12 @@ async def test_readiness_follows_its_checks_and_names_what_fails():
 
 async def test_a_broken_check_fails_and_the_server_stays():
     probes = Probes(ANY_PORT, new_registry(component="test", version="0"))
-    probes.add_liveness("loop", lambda: 1 / 0)
+    probes.add_readiness("loop", lambda: 1 / 0)
     async with probes:
-        status, body = await get(probes, "/livez")
+        status, body = await get(probes, "/readyz")
         assert status == 503
         assert "ZeroDivisionError" in body
-        assert (await get(probes, "/readyz"))[0] == 200
+        assert (await get(probes, "/livez"))[0] == 200
 
 
 def test_a_name_is_used_once():

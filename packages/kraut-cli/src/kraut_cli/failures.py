@@ -24,7 +24,6 @@ from kraut_core.errors import ApiServerError, ForbiddenError, KrautError, Perman
 
 OK: Final = 0
 ERROR: Final = 1
-USAGE: Final = 2
 NOT_READY: Final = 3
 BLOCKED: Final = 4
 

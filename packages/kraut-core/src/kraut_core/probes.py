@@ -24,23 +24,20 @@ Check = Callable[[], str | None]
 class Probes:
     """The server of one process; ``async with`` it, or ``start`` and ``stop``.
 
-    Liveness checks say that only a restart helps, readiness checks that work cannot be done now; a name is used once.
+    /livez says that the process answers; checks of /readyz say why work cannot be done now.
     """
 
     def __init__(self, settings: ProbeSettings, registry: CollectorRegistry) -> None:
         self._settings = settings
-        self._live: dict[str, Check] = {}
         self._ready: dict[str, Check] = {}
-        self._app = _create_app(live=self._live, ready=self._ready, registry=registry)
+        self._app = _create_app(self._ready, registry)
         self._listener: Listener | None = None
-
-    def add_liveness(self, name: str, check: Check) -> None:
-        """Register a check of /livez. Raises ValueError when the name is taken."""
-        _add(self._live, name, check)
 
     def add_readiness(self, name: str, check: Check) -> None:
         """Register a check of /readyz. Raises ValueError when the name is taken."""
-        _add(self._ready, name, check)
+        if name in self._ready:
+            raise ValueError(f"a check named {name} exists already")
+        self._ready[name] = check
 
     @property
     def port(self) -> int:
@@ -77,15 +74,9 @@ class Probes:
         await self.stop()
 
 
-def _add(checks: dict[str, Check], name: str, check: Check) -> None:
-    if name in checks:
-        raise ValueError(f"a check named {name} exists already")
-    checks[name] = check
-
-
-def _create_app(*, live: dict[str, Check], ready: dict[str, Check], registry: CollectorRegistry) -> Starlette:
+def _create_app(ready: dict[str, Check], registry: CollectorRegistry) -> Starlette:
     async def livez(_: Request) -> Response:
-        return _answer(live)
+        return _answer({})
 
     async def readyz(_: Request) -> Response:
         return _answer(ready)

@@ -10,7 +10,6 @@ from kraut_core.identity.authentication import (
     V1BETA1,
     Issuer,
     build_configuration,
-    remove_issuer,
     trust_cluster,
     trust_keycloak,
     trust_provider,
@@ -83,7 +82,6 @@ def test_what_others_wrote_stays():
     assert found["anonymous"] == {"enabled": False}
     assert found["jwt"] == [entries[1], PERSONS, entries[0]]
     assert build_configuration(entries, existing=found) == found
-    assert remove_issuer(remove_issuer(found, EAST.url), DEX.url)["jwt"] == [PERSONS]
 
 
 def test_a_new_document():
@@ -103,8 +101,6 @@ def test_a_new_document():
 def test_another_document_is_not_written_over(existing):
     with pytest.raises(InvalidSpecError, match="AuthenticationConfiguration"):
         build_configuration([], existing=existing)
-    with pytest.raises(InvalidSpecError):
-        remove_issuer(existing, EAST.url)
 
 
 @pytest.mark.parametrize("claim", ["azp.x", "azp'", "", "a b", "ä"])

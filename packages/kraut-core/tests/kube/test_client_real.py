@@ -179,19 +179,12 @@ async def test_a_config_map_goes_with_its_owner(client: KubeClient, namespace: s
     created = await client.create_config_map(wanted)
     with pytest.raises(ConflictError):
         await client.create_config_map(wanted)
-    replaced = await client.replace_config_map(ConfigMap(**{**_fields(created), "data": {"output": "two"}}))
-    with pytest.raises(ConflictError):
-        await client.replace_config_map(created)
     [listed] = await client.list_config_maps(namespace, label_selector="kraut.dev/log=x")
-    assert (listed, listed.data, listed.owner) == (replaced, {"output": "two"}, owner_of(host))
+    assert (listed, listed.data, listed.owner) == (created, {"output": "one"}, owner_of(host))
     await client.delete(Host, namespace, "h")
     async with asyncio.timeout(60):
         while await client.list_config_maps(namespace, label_selector="kraut.dev/log=x"):
             await asyncio.sleep(0.2)
-
-
-def _fields(config_map: ConfigMap) -> dict[str, Any]:
-    return {name: getattr(config_map, name) for name in ConfigMap.__dataclass_fields__}
 
 
 async def test_the_same_event_counts_up_and_another_is_another(client: KubeClient, namespace: str) -> None:
@@ -209,11 +202,8 @@ async def test_the_same_event_counts_up_and_another_is_another(client: KubeClien
     assert len(found["items"]) == 2
 
 
-async def test_who_may_do_what(client: KubeClient, control_plane: "ControlPlane") -> None:
-    assert await client.can_i("delete", "namespaces")
+async def test_who_may_not_is_told_so(client: KubeClient, control_plane: "ControlPlane") -> None:
     async with KubeClient.connect(str(control_plane.kubeconfig("operator"))) as operator:
-        assert await operator.can_i("watch", "hosts", group="kraut.dev")
-        assert not await operator.can_i("update", "hosts", group="kraut.dev", subresource="status")
         assert await operator.cluster_uid() == await client.cluster_uid()
         with pytest.raises(ForbiddenError, match="kraut-operator") as caught:
             await operator.get_secret("default", "any")

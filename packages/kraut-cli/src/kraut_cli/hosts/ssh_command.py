@@ -6,7 +6,7 @@ ssh(1), ssh_config(5), OpenSSH >= 8.5.
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import click
@@ -94,10 +94,6 @@ class SshOptions:
     """KnownHostsCommand for trust ``Fingerprints``."""
     sudo_password: bool = False
     """Whether sudo's password comes as the first line of stdin."""
-
-    def without_jump(self) -> "SshOptions":
-        """The same for the jump host itself."""
-        return replace(self, jump=None)
 
 
 def parse_destination(text: str) -> Destination:

@@ -16,7 +16,6 @@ CERTIFICATE_WARNING_DAYS: Final = 14
 SKEW_PROBLEM_SECONDS: Final = 60
 """The leeway of kraut's own verification; others allow less."""
 SKEW_WARNING_SECONDS: Final = 10
-MAX_TOKEN_SECONDS: Final = 3600
 
 
 def judge(seen: Observations) -> Sequence[Finding]:

@@ -97,7 +97,6 @@ class ObjectMeta(ObservedModel):
     uid: str = ""
     resource_version: str = ""
     generation: Integer = 0
-    creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)

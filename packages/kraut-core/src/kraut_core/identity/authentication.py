@@ -155,12 +155,6 @@ def build_configuration(
     return base | {"jwt": [*kept, *new.values()]}
 
 
-def remove_issuer(existing: Mapping[str, Any], url: str) -> dict[str, Any]:
-    """The document without the entry of an issuer; the same when it has none. Raises InvalidSpecError."""
-    base = _check_existing(existing)
-    return base | {"jwt": [entry for entry in base.get("jwt") or () if issuer_url(entry) != url]}
-
-
 def _check_existing(document: Mapping[str, Any]) -> dict[str, Any]:
     version, entries = str(document.get("apiVersion", "")), document.get("jwt") or []
     if document.get("kind") != KIND or not version.startswith(f"{GROUP}/") or not isinstance(entries, list):

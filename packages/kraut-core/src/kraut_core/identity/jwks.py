@@ -26,8 +26,6 @@ RSA_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _EC: Final = {"P-256": ("ES256", 32), "P-384": ("ES384", 48), "P-521": ("ES512", 66)}
 _OKP: Final = {"Ed25519": 32, "Ed448": 57}
 _AKP: Final = {"ML-DSA-44": 1312, "ML-DSA-65": 1952, "ML-DSA-87": 2592}
-ALGORITHMS: Final = (*RSA_ALGORITHMS, *(alg for alg, _ in _EC.values()), "EdDSA", *_AKP)
-"""Every asymmetric signature algorithm that a key may be for."""
 
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TEXTS: Final = frozenset({"kty", "use", "alg", "crv"})

@@ -175,10 +175,6 @@ class KubeClient:
         """Read a Secret. Raises NotFoundError."""
         return parse_secret(await self.get_raw(paths.core("secrets", namespace, name)))
 
-    async def get_config_map(self, namespace: str, name: str) -> ConfigMap:
-        """Read a ConfigMap. Raises NotFoundError."""
-        return parse_config_map(await self.get_raw(paths.core("configmaps", namespace, name)))
-
     async def list_config_maps(self, namespace: str, *, label_selector: str) -> Sequence[ConfigMap]:
         """Read the ConfigMaps with these labels, without paging: they are few and small."""
         path = paths.core("configmaps", namespace)
@@ -189,13 +185,6 @@ class KubeClient:
         """Create it. Raises ConflictError when there is one of that name."""
         path = paths.core("configmaps", config_map.namespace)
         return parse_config_map(await self.post_raw(path, config_map_manifest(config_map)))
-
-    async def replace_config_map(self, config_map: ConfigMap) -> ConfigMap:
-        """Replace what was read as ``config_map``. Raises ConflictError when somebody else wrote it since."""
-        _precondition(config_map.resource_version)
-        path = paths.core("configmaps", config_map.namespace, config_map.name)
-        body = _encode(config_map_manifest(config_map))
-        return parse_config_map(_decode(await self.transport.request("PUT", path, body=body)))
 
     async def delete_config_map(self, namespace: str, name: str) -> None:
         """Delete it. Raises NotFoundError."""
@@ -226,33 +215,6 @@ class KubeClient:
             return str(found["metadata"]["uid"])
         except (KeyError, TypeError):
             raise ApiServerError("expected the namespace kube-system, found another JSON value") from None
-
-    async def can_i(
-        self,
-        verb: str,
-        resource: str,
-        *,
-        group: str = "",
-        namespace: str = "",
-        name: str = "",
-        subresource: str = "",
-    ) -> bool:
-        """Whether this identity may do it (SelfSubjectAccessReview); an empty namespace is all of them."""
-        attributes = {
-            "verb": verb,
-            "group": group,
-            "resource": resource,
-            "namespace": namespace,
-            "name": name,
-            "subresource": subresource,
-        }
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        }
-        answer = await self.post_raw("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
-        return bool(answer["status"]["allowed"])
 
     async def _patch(self, path: str, patch: Mapping[str, Any]) -> bytes:
         return await self.transport.request("PATCH", path, body=_encode(patch), content_type=MERGE_PATCH)

@@ -92,14 +92,12 @@ def _parse_owner(reference: Mapping[str, Any]) -> Owner:
 
 
 def config_map_manifest(config_map: ConfigMap) -> dict[str, Any]:
-    """The object to send: with its resourceVersion, if it has one, so that the API server refuses a lost update."""
+    """The object to create."""
     metadata: dict[str, Any] = {
         "name": config_map.name,
         "namespace": config_map.namespace,
         "labels": dict(config_map.labels),
     }
-    if config_map.resource_version:
-        metadata["resourceVersion"] = config_map.resource_version
     if config_map.owner is not None:
         metadata["ownerReferences"] = [owner_reference(config_map.owner)]
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(config_map.data)}

@@ -68,11 +68,6 @@ class LabNetwork:
         """The address of the host with that index, from 0."""
         return subnet[_FIRST_HOST + index]
 
-    def detach(self, host: str, index: int) -> None:
-        """Remove a host's cable and namespace."""
-        run(["ip", "link", "delete", self._names.link(index)], check=False)
-        _delete_namespace(self._names.namespace(host))
-
     def remove(self) -> None:
         """Remove every namespace and interface of this lab, whatever is left of them."""
         for link in _links():

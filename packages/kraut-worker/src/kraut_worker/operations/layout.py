@@ -22,8 +22,3 @@ ROOT: Final = "/var/lib/kraut"
 OPS: Final = f"{ROOT}/ops"
 KEPT_FOLDERS: Final = 20
 """Older folders are removed when an operation starts."""
-
-
-def unit_name(id_: str) -> str:
-    """The transient systemd unit of an operation."""
-    return f"kraut-{id_}.service"
