@@ -7,7 +7,7 @@ code  meaning
 1     error
 2     usage: the command line itself is wrong (click's own code for it)
 3     not ready, or timed out waiting for it
-4     blocked by a policy, a gate or a window
+4     refused by an admission policy, an admission webhook or a quota
 ====  =======================================================================
 """
 
@@ -22,7 +22,6 @@ import click
 from kraut_cli.formats.escape import escape
 from kraut_core.errors import ApiServerError, ForbiddenError, KrautError, PermanentError, TransientError
 
-OK: Final = 0
 ERROR: Final = 1
 NOT_READY: Final = 3
 BLOCKED: Final = 4
@@ -40,12 +39,6 @@ class NotReadyError(TransientError):
     """What was asked for is not so (yet), or was not so before the time was over."""
 
     default_reason = "NotReady"
-
-
-class BlockedError(PermanentError):
-    """A policy, a gate or a window forbids it now."""
-
-    default_reason = "Blocked"
 
 
 class CommandError(click.ClickException):
@@ -69,7 +62,7 @@ class CommandNotReadyError(CommandError):
 
 
 class CommandBlockedError(CommandError):
-    """Exit code 4."""
+    """Exit code 4: not RBAC, but a policy of the cluster refused it; time or another person may allow it."""
 
     exit_code = BLOCKED
 
@@ -79,7 +72,7 @@ def failure_of(error: KrautError) -> CommandError:
     message = sentence_of(error)
     if isinstance(error, NotReadyError):
         return CommandNotReadyError(message)
-    if isinstance(error, BlockedError) or (isinstance(error, ForbiddenError) and _DENIED_BY_POLICY.search(message)):
+    if isinstance(error, ForbiddenError) and _DENIED_BY_POLICY.search(message):
         return CommandBlockedError(message)
     return CommandError(message)
 
