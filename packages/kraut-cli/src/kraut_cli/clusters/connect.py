@@ -10,11 +10,11 @@ import click
 from kraut_cli.clusters.connecting import Connecting, Options
 from kraut_cli.clusters.issuers import EVERY_ISSUER, silent_issuers
 from kraut_cli.formats.dump import as_yaml
-from kraut_cli.hosts.state import describe, is_ready
-from kraut_cli.hosts.waiting import Duration, wait_until
 from kraut_cli.options import cluster_options, common_options
 from kraut_cli.session import Session
+from kraut_cli.state import describe, is_ready
 from kraut_cli.terminal import note, progress
+from kraut_cli.waiting import Duration, wait_until
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
 EXISTING: Final = click.Path(dir_okay=False, exists=True, path_type=Path)

@@ -13,13 +13,13 @@ from kraut_cli.hosts.host_keys import FINGERPRINT_PATTERN
 from kraut_cli.hosts.manifests import Manifest
 from kraut_cli.hosts.objects import path_of
 from kraut_cli.hosts.ssh_command import Destination, parse_destination
-from kraut_cli.hosts.state import describe, has_seen, is_ready, is_settled
-from kraut_cli.hosts.waiting import Duration, wait_until
 from kraut_cli.hosts.wanted import Wanted
 from kraut_cli.options import cluster_options, common_options, no_input_option, output_option
 from kraut_cli.resources import Selection
 from kraut_cli.session import Session
+from kraut_cli.state import describe, has_seen, is_ready, is_settled
 from kraut_cli.terminal import is_interactive, progress
+from kraut_cli.waiting import Duration, wait_until
 from kraut_core.api.kinds import kind_named
 
 

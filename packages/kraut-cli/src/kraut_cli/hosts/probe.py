@@ -9,11 +9,11 @@ from kraut_cli.failures import NotReadyError
 from kraut_cli.formats.dump import as_json, as_yaml, presentable
 from kraut_cli.hosts.manifests import Manifest
 from kraut_cli.hosts.report import render, report_on
-from kraut_cli.hosts.state import describe
-from kraut_cli.hosts.waiting import Duration, wait_until
 from kraut_cli.options import cluster_options, common_options, output_option
 from kraut_cli.session import Session
+from kraut_cli.state import describe
 from kraut_cli.terminal import Progress, progress
+from kraut_cli.waiting import Duration, wait_until
 from kraut_core.api.kinds import kind_named
 from kraut_core.api.meta import REQUESTED_AT
 from kraut_core.api.v1alpha1.host import Host

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from kraut_cli.failures import CommandError, NotReadyError
-from kraut_cli.hosts.waiting import Duration
 from kraut_cli.inplace import write_in_place
 from kraut_cli.options import cluster_options, common_options
 from kraut_cli.session import Session
 from kraut_cli.terminal import note, progress
+from kraut_cli.waiting import Duration
 
 if TYPE_CHECKING:
     from kraut_core.kube.client import KubeClient

@@ -3,8 +3,8 @@ from datetime import timedelta
 import click
 import pytest
 
-from kraut_cli.hosts.state import describe, has_seen, is_observed, is_ready, is_settled
-from kraut_cli.hosts.waiting import Duration
+from kraut_cli.state import describe, has_seen, is_observed, is_ready, is_settled
+from kraut_cli.waiting import Duration
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("0s", 0), ("1h1m1s", 3661)])

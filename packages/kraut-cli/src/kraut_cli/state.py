@@ -1,4 +1,4 @@
-"""What the status of a Host means to somebody who waits for it (pure)."""
+"""What the status of a Host or a Cluster means to somebody who waits for it (pure)."""
 
 from typing import Any
 
