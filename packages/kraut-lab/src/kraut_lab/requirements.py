@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from kraut_lab.commands import is_installed, run
 from kraut_lab.errors import MissingRequirementError
+from kraut_lab.programs import is_installed, run
 
 # Program -> the Debian package that has it.
 HOST_PROGRAMS: Final[Mapping[str, str]] = {

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kraut_lab import cgroups
-from kraut_lab.commands import run
 from kraut_lab.errors import LabError
 from kraut_lab.files import file_lock
 from kraut_lab.hosts.processtable import processes_in_namespace
@@ -21,6 +20,7 @@ from kraut_lab.names import LabNames
 from kraut_lab.network import LabNetwork
 from kraut_lab.network.network import namespace_inode
 from kraut_lab.processes import ProcessId, find_marked, kill_all
+from kraut_lab.programs import run
 from kraut_lab.waiting import wait_until
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kraut_lab.commands import run
+from kraut_lab.programs import run
 
 MAINTAINER_LOG: Final = "/var/log/kraut-lab-maintainer.log"
 """On a host: one line ``<UTC time> <package> <version> <boot id>`` per configured package, to count effects by."""

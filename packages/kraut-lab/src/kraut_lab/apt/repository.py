@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from kraut_lab.apt.package import DebPackage, build_package
-from kraut_lab.commands import run
 from kraut_lab.daemon import Daemon
 from kraut_lab.files import file_lock, read_json, write_atomically, write_json
 from kraut_lab.ports import choose_ports
+from kraut_lab.programs import run
 from kraut_lab.waiting import accepts
 
 # Archive -> (distribution, fields of its Release file). The second calls itself what Debian's security archive does

@@ -8,6 +8,8 @@
 `etcd`              etcd is out of space
 `objects`           an object of the API is gone for a while: a role binding, a CRD
 `apiproxy`          an API server that lies: it drops and repeats events, cuts lines, answers with what was
+`heldupdate`        an update stands still in its middle for as long as a fault needs
+`recorder`          every version of every Host, from a watch of its own
 `recordings`        what must be true of recordings, whatever happened
 =================== ===========================================================================================
 

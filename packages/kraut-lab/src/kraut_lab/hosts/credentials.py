@@ -8,8 +8,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from kraut_lab.commands import run
 from kraut_lab.files import write_atomically
+from kraut_lab.programs import run
 
 
 class SshCredentials:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from kraut_lab import cgroups
 from kraut_lab.apt.package import MAINTAINER_LOG
-from kraut_lab.commands import run
 from kraut_lab.daemon import READY_SECONDS, Daemon
 from kraut_lab.errors import LabError
 from kraut_lab.hosts.credentials import write_key_pair
@@ -24,6 +23,7 @@ from kraut_lab.names import LabNames
 from kraut_lab.network import NetworkFaults
 from kraut_lab.network.network import namespace_inode
 from kraut_lab.processes import ProcessId, kill_all
+from kraut_lab.programs import run
 from kraut_lab.waiting import wait_for, wait_until
 
 _SSH_PORT = 22

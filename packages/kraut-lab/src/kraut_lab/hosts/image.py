@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from kraut_lab.commands import run
 from kraut_lab.files import file_lock
+from kraut_lab.programs import run
 from kraut_lab.progress import Progress, silent
 
 _PACKAGES = (

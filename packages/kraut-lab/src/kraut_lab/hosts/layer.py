@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from kraut_lab.commands import run
 from kraut_lab.files import write_atomically
 from kraut_lab.hosts.users import sudoers_file
 from kraut_lab.processes import MARKER
+from kraut_lab.programs import run
 
 # Timers that would update package lists or packages at times of their own: a lab is to be repeatable.
 _MASKED_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kraut_lab.commands import run
 from kraut_lab.errors import LabError
+from kraut_lab.programs import run
 
 _TABLE = "inet kraut_fault"
 

@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from kraut_lab.commands import run
 from kraut_lab.files import file_lock
 from kraut_lab.names import LabNames
 from kraut_lab.network.subnet import choose_subnet
+from kraut_lab.programs import run
 
 _MACHINE_LOCK = Path("/run/kraut-lab.lock")
 _NAMESPACES = Path("/run/netns")
