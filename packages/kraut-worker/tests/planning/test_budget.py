@@ -17,7 +17,7 @@ from kraut_core.api.v1alpha1.upgradepolicy import (
     UpgradePolicyStatus,
 )
 from kraut_worker.planning.budget import MOST, Denied, Granted, max_unavailable, occupy, release, reserve
-from kraut_worker.planning.testing import NOW, make_host
+from kraut_worker.testing.scenes import NOW, make_host
 
 
 def ready(status="True", *, since=NOW - timedelta(hours=1)):

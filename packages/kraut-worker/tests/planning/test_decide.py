@@ -14,7 +14,7 @@ from kraut_worker.operations.exit_codes import ExitCode
 from kraut_worker.planning.decide import QUICK_LOOKS, Decision
 from kraut_worker.planning.plan import plan_host
 from kraut_worker.planning.scene import Problem, Scene
-from kraut_worker.planning.testing import (
+from kraut_worker.testing.scenes import (
     NOW,
     make_host,
     make_observation,

@@ -7,7 +7,7 @@ import pytest
 from kraut_core.api.conditions import READY, STALLED, Verdict, set_conditions
 from kraut_core.api.v1alpha1.host import HostStatus
 from kraut_worker.planning.events import notes_between
-from kraut_worker.planning.testing import NOW, make_operation
+from kraut_worker.testing.scenes import NOW, make_operation
 
 REACHABLE = Verdict(READY, "True", "Reachable", "Debian answers as root")
 AWAY = Verdict(READY, "Unknown", "Unreachable", "no answer")

@@ -20,7 +20,7 @@ from kraut_worker.facts.model import (
     RebootRequired,
 )
 from kraut_worker.planning.observe import SHOWN, observe
-from kraut_worker.planning.testing import KEY, on_host
+from kraut_worker.testing.scenes import KEY, on_host
 
 REFRESHED = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 FACTS = HostFacts(

@@ -11,7 +11,7 @@ from kraut_worker.planning.budget import Denied
 from kraut_worker.planning.plan import answer, plan_host, postpone, start
 from kraut_worker.planning.scene import Problem
 from kraut_worker.planning.settle import HISTORY
-from kraut_worker.planning.testing import NOW, make_host, make_observation, make_operation, make_scene, on_host
+from kraut_worker.testing.scenes import NOW, make_host, make_observation, make_operation, make_scene, on_host
 
 UNREACHABLE = Problem("Unreachable", "no answer", permanent=False)
 DUE = make_observation(pending=2)

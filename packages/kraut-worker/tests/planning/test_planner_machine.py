@@ -26,7 +26,7 @@ from kraut_worker.planning.plan import Plan, answer, outdate, plan_host, postpon
 from kraut_worker.planning.scene import Problem
 from kraut_worker.planning.settle import OPEN
 from kraut_worker.planning.status import discovering_status, host_status
-from kraut_worker.planning.testing import NOW, make_host, make_observation, make_scene
+from kraut_worker.testing.scenes import NOW, make_host, make_observation, make_scene
 
 UNREACHABLE = Problem("Unreachable", "no answer", permanent=False)
 REFUSED = Problem("AuthenticationFailed", "the host refused the key", permanent=True)

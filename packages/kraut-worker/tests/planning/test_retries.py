@@ -7,7 +7,7 @@ import pytest
 from kraut_worker.operations.exit_codes import ExitCode
 from kraut_worker.planning.retries import count_failures, did_harm, is_exhausted, newest, retry_at, setbacks
 from kraut_worker.planning.settle import NEVER_STARTED
-from kraut_worker.planning.testing import NOW, make_operation
+from kraut_worker.testing.scenes import NOW, make_operation
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from kraut_core.api.v1alpha1.host import HostStatus, OperationStatus
 from kraut_worker.planning.retries import did_harm
 from kraut_worker.planning.scene import Problem
 from kraut_worker.planning.settle import HISTORY, NEVER_STARTED, ended_now, settle_operations
-from kraut_worker.planning.testing import (
+from kraut_worker.testing.scenes import (
     NOW,
     make_host,
     make_observation,

@@ -13,7 +13,7 @@ from kraut_worker.planning.budget import Denied
 from kraut_worker.planning.plan import plan_host, postpone, start
 from kraut_worker.planning.scene import Problem
 from kraut_worker.planning.status import discovering_status, host_status
-from kraut_worker.planning.testing import KEY, NOW, make_host, make_observation, make_operation, make_scene, on_host
+from kraut_worker.testing.scenes import KEY, NOW, make_host, make_observation, make_operation, make_scene, on_host
 
 UNREACHABLE = Problem.of(UnreachableError("no answer from 198.18.0.10:22"))
 CHANGED_KEY = Problem.of(HostKeyMismatchError("expected the pinned key, found another"))

@@ -1,4 +1,4 @@
-"""Doubles for tests of the worker (``testing.doubles``) and the worker with crash points (``testing.crash_points``)."""
+"""Doubles (``testing.doubles``), scenes for decisions (``testing.scenes``) and the worker with crash points (``testing.crash_points``)."""
 
 from kraut_worker.testing.doubles import (
     Reply,
