@@ -7,7 +7,8 @@ import yaml
 
 from kraut_core.api.kinds import all_kinds
 from kraut_core.crd import all_definitions
-from kraut_core.crd.__main__ import differences, files, main, write
+from kraut_core.crd.__main__ import differences, main, write
+from kraut_core.crd.files import files
 
 CHART = Path(__file__).parents[4] / "charts" / "kraut-crds"
 
