@@ -1,4 +1,4 @@
-"""Write docs/reference/cli.md from the commands of kraut-cli; ``--check`` only compares."""
+"""Write docs/reference/cli.md from the commands of kraut-cli and kraut-lab; ``--check`` only compares."""
 
 import inspect
 import sys
@@ -7,20 +7,24 @@ from pathlib import Path
 
 import click
 
+from kraut_cli.credential.__main__ import credential
 from kraut_cli.root import COMMANDS, root
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
 
-EVERYWHERE = ("namespace", "kubeconfig", "context", "no_input", "debug")
-"""Options that mean the same in every command that has them: explained once."""
+SHARED = ("namespace", "kubeconfig", "context", "no_input", "debug")
+"""Options that mean the same in every command of `kraut` that has them: explained once."""
+
+LAB = "lab"
+"""The command that the package kraut-lab adds."""
 
 HELP = "_click_default_help"
 
 HEAD = """# Command line
 
-`kraut`, or `kubectl kraut` when `kubectl-kraut` is in the PATH: the same program. Other packages add commands through the
-entry-point group `kraut.commands`; [kraut-lab](../../packages/kraut-lab/README.md) adds `kraut lab`.
+`kraut`, or `kubectl kraut` when `kubectl-kraut` is in the PATH: the same program. `kraut lab` comes with the package kraut-lab
+([the lab](../lab.md)); [kraut-credential](#kraut-credential) is a program of its own.
 
 Generated from the commands by `make generate`; edit them there.
 
@@ -35,16 +39,18 @@ An error says in one sentence what was expected, what was found and what to do.
 | 1 | error |
 | 2 | usage: the command line itself is wrong |
 | 3 | not ready, or timed out waiting for it |
-| 4 | blocked by a policy, a gate or a window |
+| 4 | refused by an admission policy, an admission webhook or a quota of the cluster |
 """
 
 
 def render() -> str:
     """The reference as Markdown."""
     top = click.Context(root, info_name="kraut")
-    commands = [item for name in sorted(COMMANDS) for item in _walk(name, root.get_command(top, name), top)]
-    parts = [HEAD, "## Options of every command\n", _table(_everywhere(commands))]
-    return "\n".join([*parts, *(_command(context) for context in commands)]).rstrip() + "\n"
+    names = sorted([*COMMANDS, LAB])
+    commands = [item for name in names for item in _walk(name, root.get_command(top, name), top)]
+    parts = [HEAD, "## Shared options\n", "Each where `--help` lists it.\n", _table(_shared(commands))]
+    alone = _command(click.Context(credential, info_name="kraut-credential"), elsewhere=())
+    return "\n".join([*parts, *(_command(context) for context in commands), alone]).rstrip() + "\n"
 
 
 def _walk(name: str, command: click.Command | None, parent: click.Context) -> Iterator[click.Context]:
@@ -58,24 +64,24 @@ def _walk(name: str, command: click.Command | None, parent: click.Context) -> It
         yield context
 
 
-def _everywhere(commands: list[click.Context]) -> list[tuple[str, str]]:
+def _shared(commands: list[click.Context]) -> list[tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for context in commands:
         for parameter in context.command.get_params(context):
             record = parameter.get_help_record(context)
-            if record and parameter.name in EVERYWHERE:
+            if record and parameter.name in SHARED:
                 found.setdefault(parameter.name, record)
-    return [found[name] for name in EVERYWHERE]
+    return [found[name] for name in SHARED]
 
 
-def _command(context: click.Context) -> str:
+def _command(context: click.Context, *, elsewhere: tuple[str, ...] = SHARED) -> str:
     command = context.command
     usage = command.get_usage(context).removeprefix("Usage: ")
     records = [
         record
         for parameter in command.get_params(context)
         if isinstance(parameter, click.Option)
-        and parameter.name not in (*EVERYWHERE, HELP)
+        and parameter.name not in (*elsewhere, HELP)
         and (record := parameter.get_help_record(context))
     ]
     parts = [f"\n## {context.command_path}\n", f"```\n{' '.join(usage.split())}\n```\n", _prose(command.help or "")]

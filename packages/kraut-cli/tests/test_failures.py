@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from kraut_cli.failures import BlockedError, NotReadyError
+from kraut_cli.failures import NotReadyError
 from kraut_cli.loading import LazyGroup
 from kraut_cli.options import common_options
 from kraut_core.errors import ApiServerError, ConflictError, ForbiddenError, InvalidSpecError, NotFoundError
@@ -59,7 +59,13 @@ def run(error, *arguments):
             4,
             'admission webhook "gate.example.com" denied the request: closed',
         ),
-        (BlockedError("the window is closed"), 4, "the window is closed"),
+        (
+            ForbiddenError(
+                'POST /x: HTTP 403: hosts.kraut.dev "web1" is forbidden: exceeded quota: hosts, requested: 1'
+            ),
+            4,
+            'hosts.kraut.dev "web1" is forbidden: exceeded quota: hosts, requested: 1',
+        ),
         (NotReadyError("timed out after 5 s: web1: Unreachable"), 3, "timed out after 5 s: web1: Unreachable"),
         (InvalidSpecError("Host 'x' cannot be"), 1, "Host 'x' cannot be"),
         (FileNotFoundError(2, "No such file or directory", "hosts.ini"), 1, "hosts.ini: No such file or directory"),

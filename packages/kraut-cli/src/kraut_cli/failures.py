@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 import click
 
 from kraut_cli.formats.escape import escape
-from kraut_core.errors import ApiServerError, ForbiddenError, KrautError, PermanentError, TransientError
+from kraut_core.errors import ApiServerError, ForbiddenError, KrautError, TransientError
 
 ERROR: Final = 1
 NOT_READY: Final = 3
@@ -62,7 +62,7 @@ class CommandNotReadyError(CommandError):
 
 
 class CommandBlockedError(CommandError):
-    """Exit code 4: not RBAC, but a policy of the cluster refused it; time or another person may allow it."""
+    """Exit code 4: a policy of the cluster refused it, not RBAC."""
 
     exit_code = BLOCKED
 

@@ -23,12 +23,12 @@ COMMANDS: Final = {
 
 _HELP: Final = """Run hosts and Kubernetes clusters as Kubernetes resources.
 
-Everything kraut does can be done with kubectl; these commands make it shorter.
+Everything that kraut stores can be written with kubectl; these commands make it shorter.
 Data goes to stdout, progress and problems to stderr.
 
 \b
 Exit codes: 0 done, 1 error, 2 usage, 3 not ready or timed out,
-            4 blocked by policy, gate or window.
+            4 refused by an admission policy, webhook or quota.
 """
 
 
