@@ -101,7 +101,7 @@ def connect(
     The other API server trusts this cluster's issuer (or a provider that does), for one audience: that is an entry of its
     AuthenticationConfiguration, which is printed or put into its file. This cluster gets a service account, the right for
     kraut-worker to ask for tokens of this one account, and the Cluster; the other one gets bindings for the user that the
-    account is there. It can be repeated: it changes what is missing.
+    account is there. Running it again with the same options changes nothing.
 
     The other API server takes a changed file only when every issuer in it answers; one that does not answer from here is a warning.
 
