@@ -3,7 +3,7 @@
 import ast
 
 import fault_matrix
-from fault_catalogue import INVARIANTS, ROWS
+from fault_catalogue import ABSENT, INVARIANTS, ROWS
 from fault_matrix import REPORT, Shown, find_marks, gaps, render, strangers
 
 MARKS = find_marks()
@@ -39,6 +39,11 @@ def test_the_stage_is_the_last_that_a_test_or_its_module_names():
 
 def test_a_row_names_only_invariants_that_there_are():
     assert {name for row in ROWS for name in row.must_hold} <= set(INVARIANTS)
+
+
+def test_every_number_has_a_row_or_says_why_it_has_none():
+    numbers = [*(row.number for row in ROWS), *ABSENT]
+    assert sorted(numbers) == list(range(1, max(numbers) + 1))
 
 
 def test_every_mark_in_the_sources_is_found():

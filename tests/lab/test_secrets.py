@@ -1,4 +1,4 @@
-"""No secret shows anywhere (reliability.md: U22, I7): every byte that kraut and its parts leave behind is searched.
+"""No secret shows anywhere (fault matrix: I7): every byte that kraut and its parts leave behind is searched.
 
 The secrets are new in every run. Whatever opens a host, or is meant to and does not, goes through all of kraut's work;
 then 16 bytes of any of them, in any of the usual encodings, are looked for in Temporal's database, the logs, etcd (all
@@ -102,7 +102,7 @@ def in_the_output(place):
 
 
 def test_no_secret_is_left_anywhere(desk, machines, lab, recording, verbose, password):
-    """Row 23, U22, I7: keys, passphrases and passwords, right and wrong ones, and those that a host prints itself."""
+    """I7: keys, passphrases and passwords, right and wrong ones, and those that a host prints itself."""
     machine, jump = machines[0], machines[1]
     ssh = lab.ssh
     key, locked = ssh.private_key.read_bytes(), ssh.encrypted_private_key.read_bytes()

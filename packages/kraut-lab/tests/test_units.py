@@ -15,6 +15,7 @@ from kraut_lab.command.render import shell_exports, status_table
 from kraut_lab.controlplane.credentials import prepare_credentials
 from kraut_lab.controlplane.flags import Ports, apiserver_flags, controller_manager_flags, etcd_flags
 from kraut_lab.controlplane.kubeconfig import write_token_kubeconfig
+from kraut_lab.demo.command import without_local_version
 from kraut_lab.errors import LabError
 from kraut_lab.hosts import HostImage
 from kraut_lab.hosts.users import sudoers_file, users_script
@@ -192,3 +193,7 @@ class TestOutput:
 
     def test_exports_survive_the_shell(self) -> None:
         assert shell_exports({"A": "/x y/$z"}) == "export A='/x y/$z'"
+
+
+def test_a_recorded_picture_names_no_machine_and_keeps_its_columns() -> None:
+    assert without_local_version("6.1.0-40-vm7&#160;|", "6.1.0-40-vm7") == "6.1.0" + "&#160;" * 8 + "|"

@@ -1,4 +1,4 @@
-"""The host operation protocol on real hosts: systemd, sudo, sshd (reliability.md: I3, I4, I12; faults 13, 15, 17)."""
+"""The host operation protocol on real hosts: systemd, sudo, sshd (fault matrix: I3, I4, I12; rows 13, 15, 17)."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Package updates on a real host with real apt and dpkg (reliability.md: faults 16 and 17; I6, I12)."""
+"""Package updates on a real host with real apt and dpkg (fault matrix: rows 16 and 17; I6, I12)."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""The table of operations.state, and that nothing unknown is ever an end (reliability.md: I12)."""
+"""The table of operations.state, and that nothing unknown is ever an end (fault matrix: I12)."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The shared budget: who may be disrupted, counted over everybody (U6)."""
+"""The shared budget: who may be disrupted, counted over everybody (I5)."""
 
 from datetime import timedelta
 
@@ -192,7 +192,7 @@ def test_a_status_never_holds_more_places_than_its_schema_allows():
     )
 )
 def test_never_more_are_away_or_worked_on_than_allowed_whoever_asks_in_whatever_order(asked):
-    """U6 over a whole fleet: grants are written down one after the other, as the resourceVersion enforces."""
+    """I5 over a whole fleet: grants are written down one after the other, as the resourceVersion enforces."""
     count, away, limit, order = asked
     sharing = fleet(count, away={f"web-{number}" for number in away})
     allowed = max_unavailable(limit, count)

@@ -1,4 +1,4 @@
-"""What a host says may hold its secrets; what is quoted of it does not (reliability.md: U22)."""
+"""What a host says may hold its secrets; what is quoted of it does not (fault matrix: I7)."""
 
 from kraut_core.errors import UnknownOutcomeError
 from kraut_worker.planning.scene import Problem

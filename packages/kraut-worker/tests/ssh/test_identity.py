@@ -1,4 +1,4 @@
-"""What a host gets to see when it is not the one that was meant (reliability.md: U16), from a server that takes notes."""
+"""What a host gets to see when it is not the one that was meant (fault matrix: U16), from a server that takes notes."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A script that is cut while it is sent runs not at all (reliability.md, fault 13: SSH cut before exec)."""
+"""A script that is cut while it is sent runs not at all (fault matrix, row 13: SSH cut before exec)."""
 
 import subprocess
 from pathlib import Path

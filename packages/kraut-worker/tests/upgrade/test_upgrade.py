@@ -180,6 +180,7 @@ async def home(control_plane, temporal_server, tmp_path):
 COMPLETED, FAILED = WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED
 
 
+@pytest.mark.fault(row=12, fault="release N, then N+1, then N again, with open runs", invariants=("I8",))
 async def test_the_next_release_and_back_again_with_open_runs(home):
     site = home.site
     home.deploy(NOW)
@@ -214,6 +215,7 @@ async def test_the_next_release_and_back_again_with_open_runs(home):
     assert dict(site.started) == {name: {site.orders[name]["id"]} for name in ("busy", "busy-next")}
 
 
+@pytest.mark.fault(row=12, fault="an answer that only N+1 knows", invariants=("I8",))
 async def test_an_answer_that_this_release_does_not_know_is_no_dead_end(home):
     home.deploy(NOW)
     home.site.answers["host"] = {"outcome": "DrainFirst"}
@@ -225,6 +227,7 @@ async def test_an_answer_that_this_release_does_not_know_is_no_dead_end(home):
     assert isinstance(await home.failure("host"), ApplicationError)
 
 
+@pytest.mark.fault(row=12, fault="a signal that only N+1 knows", invariants=("I8",))
 async def test_a_signal_with_a_reason_of_the_next_release_is_heard(home):
     home.deploy(NOW)
     await home.asked_again("host")

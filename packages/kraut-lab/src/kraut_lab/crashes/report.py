@@ -23,7 +23,7 @@ def versions(kubernetes: str) -> dict[str, str]:
         **{name: version(name) for name in PACKAGES},
         "Kubernetes": kubernetes,
         "Python": platform.python_version(),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "architecture": platform.machine(),
         "cores": str(os.cpu_count()),
     }

@@ -1,1 +1,1 @@
-"""Search for secrets where none may be (reliability.md: U22, I7); shares nothing with what it searches."""
+"""Search for secrets where none may be (fault matrix: I7); shares nothing with what it searches."""

@@ -1,6 +1,6 @@
 """How many hosts that share an UpgradePolicy may be disrupted at once (pure).
 
-U6: before a host is disrupted, hosts unavailable for any reason + 1 <= maxUnavailable. The answer is made safe by
+I5: before a host is disrupted, hosts unavailable for any reason + 1 <= maxUnavailable. The answer is made safe by
 writing the reservation under the resourceVersion of the policy that was read: of two who count at the same moment, one
 is refused and counts again.
 """
