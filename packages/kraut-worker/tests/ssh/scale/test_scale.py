@@ -1,6 +1,6 @@
-"""Hundreds of hosts at once, some slow, some half-dead (reliability.md: fault 14; I1, I10).
+"""Hundreds of hosts at once, some slow, some half-dead (docs/reports/fault-matrix.md, row 14: I1, I10).
 
-Row 14, I1, I10: the servers are a process of their own (farm.py), the observer another (observe.py), so that what is
+The servers are a process of their own (farm.py), the observer another (observe.py), so that what is
 measured is the client's. A sample runs in `make test`; the whole run, in `make sweep`, writes docs/reports/ssh-at-scale.
 """
 
@@ -146,6 +146,11 @@ def observe_healthy(folder):
     return observe(folder, max_hosts=300)
 
 
+def counted(numbers):
+    """``{"healthy": 200, "slow": 10}`` for people: ``200 healthy, 10 slow``."""
+    return ", ".join(f"{number} {name}" for name, number in numbers.items())
+
+
 def write_report(good, bad):
     healthy = good["hosts"]["healthy"]
     figures = {
@@ -162,7 +167,7 @@ def write_report(good, bad):
     REPORTS.mkdir(exist_ok=True)
     (REPORTS / "ssh-at-scale.json").write_text(json.dumps(figures, indent=2) + "\n")
     rows = "\n".join(
-        f"| {title} | {report['hosts']} | {report['seconds']} | {report['cpuSeconds']} | {report['most']['descriptors']} | {report['most']['tasks']} | {report['after']['descriptors'] - report['before']['descriptors']} / {report['after']['tasks'] - report['before']['tasks']} |"
+        f"| {title} | {counted(report['hosts'])} | {report['seconds']} | {report['cpuSeconds']} | {report['most']['descriptors']} | {report['most']['tasks']} | {report['after']['descriptors'] - report['before']['descriptors']} / {report['after']['tasks'] - report['before']['tasks']} |"
         for title, report in (("healthy only", good), ("with slow and half-dead ones", bad))
     )
     (REPORTS / "ssh-at-scale.md").write_text(f"""# SSH at scale
@@ -181,5 +186,5 @@ Debian 12 host). Written by `.venv/bin/pytest -m sweep packages/kraut-worker/tes
   dying: the connection is reset somewhere on the way.
 - {figures["processors"]} processors shared with the servers, load average {figures["loadAverage"]}; Python {figures["python"]}, asyncssh {figures["asyncssh"]}, {figures["openssh"]}.
 
-Results with the bad ones: {", ".join(f"{name}: {count}" for name, count in bad["results"].items())}.
+Results with the bad ones: {counted(bad["results"])}.
 """)
