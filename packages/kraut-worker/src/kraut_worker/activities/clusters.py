@@ -19,7 +19,7 @@ from kraut_worker.planning.cluster import ClusterScene, answer_cluster, decide_c
 from kraut_worker.planning.cluster_status import cluster_notes, cluster_status, discovering_cluster
 from kraut_worker.planning.events import Note
 from kraut_worker.planning.scene import Problem
-from kraut_worker.ports import ClusterProber
+from kraut_worker.ports import ClusterProber, ClusterTarget
 
 log = structlog.get_logger(__name__)
 
@@ -66,12 +66,7 @@ class ClusterActivitiesAtHome:
         scene = ClusterScene(cluster, datetime.now(UTC), None, None, question.attempt, workflow_id)
         if cluster.status is None or cluster.status.observed_generation != cluster.metadata.generation:
             scene = replace(scene, cluster=await self._write(cluster, discovering_cluster(scene, references)))
-        try:
-            if isinstance(target, KrautError):
-                raise target
-            scene = replace(scene, sighting=await self._prober.probe(target), now=datetime.now(UTC))
-        except KrautError as error:
-            scene = replace(scene, problem=Problem.of(error), now=datetime.now(UTC))
+        scene = await self._see(scene, target)
         decision = decide_cluster(scene)
         await self._tell(scene.cluster, cluster_status(scene, decision, references))
         assessment = answer_cluster(scene, decision)
@@ -84,6 +79,23 @@ class ClusterActivitiesAtHome:
             reason=assessment.reason,
         )
         return assessment
+
+    async def _see(self, scene: ClusterScene, target: ClusterTarget | KrautError) -> ClusterScene:
+        if isinstance(target, KrautError):
+            return replace(scene, problem=Problem.of(target))
+        try:
+            return replace(scene, sighting=await self._prober.probe(target), now=datetime.now(UTC))
+        except KrautError as error:
+            problem = Problem.of(error)
+        except Exception as error:
+            # Were it raised, the activity would be tried again for ever, and the status would go on saying what was true once.
+            log.exception(
+                "looking at a cluster broke",
+                cluster=scene.cluster.metadata.name,
+                namespace=scene.cluster.metadata.namespace,
+            )
+            problem = _defect(error)
+        return replace(scene, problem=problem, now=datetime.now(UTC))
 
     async def _tell(self, cluster: Cluster, status: ClusterStatus) -> None:
         before = cluster.status
@@ -102,3 +114,12 @@ class ClusterActivitiesAtHome:
 
     async def _write(self, cluster: Cluster, status: ClusterStatus) -> Cluster:
         return await self._kube.replace_status(Cluster, cluster.model_copy(update={"status": status}))
+
+
+def _defect(error: Exception) -> Problem:
+    """What kraut did not foresee, without its text: that may quote what a cluster answered."""
+    message = (
+        f"kraut met something that it did not expect while it looked at the cluster ({type(error).__name__}): a defect of kraut, report it "
+        "with what kraut-worker's log says; kraut goes on trying"
+    )
+    return Problem(KrautError.default_reason, message, permanent=False)

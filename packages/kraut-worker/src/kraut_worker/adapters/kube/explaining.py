@@ -45,7 +45,8 @@ def explain(error: KrautError, endpoint: Endpoint, target: ClusterTarget) -> Kra
         )
     if isinstance(error, ForbiddenError) and error.status == 401:
         return PermanentError(f"{server} does not know kraut: {_trust(target)}", reason=verdicts.UNAUTHORIZED)
-    if isinstance(error, ForbiddenError):
+    # Another 4xx refuses the request and nobody's identity: no binding helps against a proxy that takes no POST.
+    if isinstance(error, ForbiddenError) and error.status == 403:
         return PermanentError(
             f"{server} refuses what every authenticated user may do: bind the ClusterRoles system:basic-user and system:public-info-viewer there ({said})",
             reason=verdicts.FORBIDDEN,
