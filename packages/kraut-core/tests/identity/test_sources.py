@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from kraut_core.errors import TransientError
 from kraut_core.identity.errors import CredentialError, ExchangeRefusedError
-from kraut_core.identity.sources import FileTokenSource, Token, TokenCache, check_token_value, digest, renewal_time
+from kraut_core.identity.sources import (
+    LAST_SECONDS,
+    RETRY_SECONDS,
+    FileTokenSource,
+    Token,
+    TokenCache,
+    check_token_value,
+    digest,
+    renewal_time,
+)
 
 NOW = 1_800_000_000
 
@@ -71,6 +80,40 @@ async def test_a_token_is_fetched_again_before_it_expires():
     now = NOW + 480.0
     assert (await cache.get("k", fetch)).value == "b"
     assert fetch.calls == 2
+
+
+async def test_a_renewal_that_fails_for_a_while_takes_no_good_token_away():
+    """A provider that is away for the last fifth of a token's life is no reason to be without one."""
+    now = float(NOW)
+    cache = TokenCache(clock=lambda: now)
+    away = [TransientError("away") for _ in range(20)]
+    fetch = Fetcher(Token("a", NOW + 600), *away)
+    await cache.get("k", fetch)
+    now = NOW + 481.0
+    for _ in range(10):
+        assert (await cache.get("k", fetch)).value == "a"
+    assert fetch.calls == 2, "nobody waits for the provider each time"
+    now += RETRY_SECONDS
+    assert (await cache.get("k", fetch)).value == "a"
+    assert fetch.calls == 3
+    now = NOW + 600 - LAST_SECONDS
+    with pytest.raises(TransientError):
+        await cache.get("k", fetch)
+    fetch.results = [Token("b", NOW + 1200)]
+    assert (await cache.get("k", fetch)).value == "b"
+
+
+async def test_a_token_that_was_refused_its_renewal_is_not_given_again():
+    now = float(NOW)
+    cache = TokenCache(clock=lambda: now)
+    fetch = Fetcher(Token("a", NOW + 600), ExchangeRefusedError("no"), TransientError("away"))
+    await cache.get("k", fetch)
+    now = NOW + 481.0
+    with pytest.raises(ExchangeRefusedError):
+        await cache.get("k", fetch)
+    now += 30
+    with pytest.raises(TransientError):
+        await cache.get("k", fetch)
 
 
 @pytest.mark.parametrize(("life", "wait"), [(3600, 2880), (600, 480), (100, 40), (60, 0), (10, -50), (0, -60)])

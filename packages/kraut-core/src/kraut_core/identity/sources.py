@@ -17,6 +17,10 @@ MARGIN_SECONDS: Final = 60.0
 """A token is replaced this long before it expires, or after four fifths of its life when that is sooner."""
 REFUSED_SECONDS: Final = 30.0
 """A refusal that time does not heal is not asked for again before this."""
+RETRY_SECONDS: Final = 10.0
+"""A renewal that failed for a while is tried again after this, as long as the token that is to be renewed is still good."""
+LAST_SECONDS: Final = 10.0
+"""A token is given no later than this before it expires, so that whoever gets it can use it."""
 MAX_ENTRIES: Final = 1024
 
 T = TypeVar("T")
@@ -67,7 +71,8 @@ class FileTokenSource:
 class TokenCache:
     """Tokens by what they were got with: keys are digests, so a dump of it tells no subject token.
 
-    One fetch per key at a time. A permanent error is remembered for 30 s, so that a loop does not hammer a provider.
+    One fetch per key at a time. A permanent error is remembered for 30 s, so that a loop does not hammer a provider. When a renewal
+    fails in a way that time may heal, the token stays until shortly before it expires.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.time, max_entries: int = MAX_ENTRIES) -> None:
@@ -99,13 +104,24 @@ class TokenCache:
             token = await fetch()
         except KrautError as error:
             if error.permanent:
+                # What was refused is not given again, should the next to be asked not answer.
+                self._entries.pop(key, None)
                 self._remember(self._refused, key, (error, self._clock() + REFUSED_SECONDS))
-            raise
+                raise
+            return self._still_good(key, error)
         finally:
             del self._running[key]
         self._refused.pop(key, None)
         self._remember(self._entries, key, (token, renewal_time(token, self._clock())))
         return token
+
+    def _still_good(self, key: str, error: KrautError) -> Token:
+        """The token that was to be renewed, for a while. Raises ``error`` when there is none, or its end is near."""
+        now, found = self._clock(), self._entries.get(key)
+        if found is None or now >= found[0].expires_at - LAST_SECONDS:
+            raise error
+        self._entries[key] = found[0], min(now + RETRY_SECONDS, found[0].expires_at - LAST_SECONDS)
+        return found[0]
 
     def _remember(self, table: "OrderedDict[str, T]", key: str, entry: T) -> None:
         table[key] = entry
