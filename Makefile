@@ -71,9 +71,11 @@ typecheck: setup ## mypy --strict
 	@$(call begin,typecheck); $(BIN)/mypy; $(call end,typecheck)
 
 .PHONY: generate
-generate: setup ## Write what is generated: CRDs, the references of settings and commands, the fault matrix
+generate: setup ## Write what is generated: CRDs, the references, the fault matrix
 	$(BIN)/python -m kraut_core.crd --write charts/kraut-crds/templates
 	$(BIN)/python tools/settings_reference.py
+	$(BIN)/python tools/resources_reference.py
+	$(BIN)/python tools/metrics_reference.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/fault_matrix.py
 

@@ -52,7 +52,7 @@ def _component(package: str, cls: type[Settings]) -> str:
 
 def _row(setting: Setting) -> str:
     default = f"`{setting.default}`" if setting.default else ""
-    cells = (f"`{setting.variable}`", setting.type, default, setting.description)
+    cells = (f"`{setting.variable}`", setting.type, default, setting.description.replace("<", "&lt;"))
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
