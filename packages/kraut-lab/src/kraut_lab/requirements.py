@@ -47,7 +47,7 @@ def check_host_requirements() -> None:
     check_linux()
     if os.geteuid() != 0:
         raise MissingRequirementError(
-            "Hosts need root (network namespaces, overlay mounts), you are not: run with sudo, or use --hosts 0."
+            "Hosts need root (network namespaces, overlay mounts), you are not: run it as root, or use --hosts 0."
         )
     if missing := missing_packages():
         raise MissingRequirementError(
@@ -75,7 +75,7 @@ def install_packages() -> list[str]:
         return []
     if os.geteuid() != 0 or not is_installed("apt-get"):
         raise MissingRequirementError(
-            f"Installing {', '.join(missing)} needs root and apt-get: run `sudo kraut lab setup` on Debian or Ubuntu."
+            f"Installing {', '.join(missing)} needs root and apt-get: run `kraut lab setup` as root on Debian or Ubuntu."
         )
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "-q", "update"], env=environment)
