@@ -185,7 +185,7 @@ def test_no_linux_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_root_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(MissingRequirementError, match="run with sudo, or use --hosts 0"):
+    with pytest.raises(MissingRequirementError, match="run it as root, or use --hosts 0"):
         requirements.check_host_requirements()
 
 
