@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from kraut_core.errors import ApiServerError
-from kraut_core.kube.replica import IDENTITIES, Deleted, ExpiredError, Identity, Replica, Synced, Upserted
+from kraut_core.kube.replica import IDENTITIES, Deleted, ExpiredError, Identity, Replica, Synced, Upserted, View
 
 
 def manifest(name: str, version: int, uid: str | None = None) -> dict[str, Any]:
@@ -71,8 +72,8 @@ def test_reading_again_tells_only_what_differs_and_the_old_state_stands_until_th
     assert {name for _, name in replica.objects} == {"same", "changed", "gone"}
     assert replica.take_lines([bookmark(140, end=True)]) == [
         Deleted(identity("gone", 3)),
-        Upserted(identity("changed", 120), identity("changed", 2), initial=True),
-        Upserted(identity("new", 130), None, initial=True),
+        Upserted(identity("changed", 120), identity("changed", 2), initial=False),
+        Upserted(identity("new", 130), None, initial=False),
         Synced(3),
     ]
 
@@ -82,7 +83,7 @@ def test_an_object_that_was_recreated_while_nobody_watched_is_a_change() -> None
     replica.begin()
     replica.take_lines([event("ADDED", "a", 120, uid="other")])
     assert replica.take_lines([bookmark(121, end=True)]) == [
-        Upserted(identity("a", 120, "other"), identity("a", 50), initial=True),
+        Upserted(identity("a", 120, "other"), identity("a", 50), initial=False),
         Synced(1),
     ]
 
@@ -96,7 +97,7 @@ def test_a_list_in_pages_does_the_same() -> None:
     assert replica.take_page(json.dumps(page).encode()) == ""
     assert replica.complete() == [
         Deleted(identity("gone", 2)),
-        Upserted(identity("b", 150), None, initial=True),
+        Upserted(identity("b", 150), None, initial=False),
         Synced(2),
     ]
     assert replica.resource_version == "200"
@@ -120,6 +121,73 @@ def test_a_deletion_of_the_object_before_does_not_delete_its_successor() -> None
     replica.take_lines([event("DELETED", "a", 101), event("ADDED", "a", 102, uid="new")])
     assert replica.take_lines([event("DELETED", "a", 103, uid="uid-a")]) == []
     assert replica.objects["n", "a"].uid == "new"
+
+
+@pytest.mark.fault(row=5, fault="repeated events", invariants=("I2", "I11"))
+def test_events_that_come_again_bring_nothing_back_and_move_nothing_back() -> None:
+    replica = synced(("a", 90), ("b", 95))
+    told = [event("MODIFIED", "a", 101), event("DELETED", "a", 102)]
+    assert replica.take_lines(told) == [
+        Upserted(identity("a", 101), identity("a", 90), initial=False),
+        Deleted(identity("a", 101)),
+    ]
+    again = [told[1], told[0], event("ADDED", "a", 90), event("DELETED", "b", 95), bookmark(101), bookmark(102)]
+    assert replica.take_lines(again) == []
+    assert (set(replica.objects), replica.resource_version) == ({("n", "b")}, "102")
+
+
+def test_an_event_of_no_interest_moves_the_place_to_resume_from() -> None:
+    replica = synced(("a", 90))
+    replica.take_lines([event("DELETED", "stranger", 101)])
+    assert replica.resource_version == "101"
+    replica.take_lines([event("DELETED", "a", 102, uid="an earlier a")])
+    assert (set(replica.objects), replica.resource_version) == ({("n", "a")}, "102")
+
+
+def test_versions_that_are_no_numbers_are_taken_in_the_order_in_which_they_come() -> None:
+    replica = Replica(IDENTITIES)
+    replica.begin()
+    lines = [event("ADDED", "a", 0).replace(b'"0"', b'"b-2"'), bookmark(0, end=True).replace(b'"0"', b'"b-3"')]
+    replica.take_lines(lines)
+    assert len(replica.take_lines([event("MODIFIED", "a", 0).replace(b'"0"', b'"a-1"')])) == 1
+    assert replica.resource_version == "a-1"
+
+
+def test_versions_compare_as_integers_of_any_length() -> None:
+    replica = synced(("a", 90))
+    endless = "9" * 5000
+    lines = [
+        event("MODIFIED", "a", 999),
+        event("MODIFIED", "a", 1000),
+        event("MODIFIED", "a", 1).replace(b'"1"', b'"%s"' % endless.encode()),
+    ]
+    assert len(replica.take_lines(lines)) == 3
+    assert (replica.take_lines([event("MODIFIED", "a", 1001)]), replica.resource_version) == ([], endless)
+
+
+def test_a_deletion_tells_the_state_that_was_known_before() -> None:
+    """Whoever keeps an index by what an object says finds it by what it said, whatever was missed since."""
+    replica = synced(("a", 90))
+    assert replica.take_lines([event("DELETED", "a", 105)]) == [Deleted(identity("a", 90))]
+
+
+class _Sized(msgspec.Struct):
+    size: int = 0
+
+
+class _SizedShape(msgspec.Struct):
+    metadata: Identity
+    spec: _Sized
+
+
+def test_the_deletion_of_an_object_that_does_not_fit_any_more_is_a_deletion() -> None:
+    replica = Replica(View(_SizedShape, lambda found: found.metadata))
+    replica.begin()
+    fits = {**manifest("a", 90), "spec": {"size": 1}}
+    replica.take_lines([json.dumps({"type": "ADDED", "object": fits}).encode(), bookmark(100, end=True)])
+    odd = {**manifest("a", 101), "spec": {"size": "large"}}
+    assert replica.take_lines([json.dumps({"type": "DELETED", "object": odd}).encode()]) == [Deleted(identity("a", 90))]
+    assert (replica.objects, replica.resource_version, replica.undecodable) == ({}, "101", 0)
 
 
 def test_bookmarks_move_the_place_to_resume_from() -> None:

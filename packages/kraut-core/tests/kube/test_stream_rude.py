@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,18 +76,22 @@ async def playing(answers: list[Answer], folder: Path) -> AsyncIterator[tuple[st
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
+    try:
+        yield write_kubeconfig(folder, runner.addresses[0][1]), asked
+    finally:
+        over.set()
+        await runner.cleanup()
+
+
+def write_kubeconfig(folder: Path, port: int) -> str:
     kubeconfig = folder / "kubeconfig"
-    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{runner.addresses[0][1]}"}}
+    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}
     context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
     users = [{"name": "u", "user": {"token": "t"}}]
     kubeconfig.write_text(
         json.dumps({"clusters": [cluster], "contexts": [context], "users": users, "current-context": "x"})
     )
-    try:
-        yield str(kubeconfig), asked
-    finally:
-        over.set()
-        await runner.cleanup()
+    return str(kubeconfig)
 
 
 class NoBackoff:
@@ -202,6 +206,8 @@ ENDLESS = b'{"metadata":{"name":"a"},"spec":' + b"[" * 100_000 + b"]" * 100_000 
 BROKEN = {
     "bookmark without metadata": event("BOOKMARK", b"{}"),
     "bookmark without object": b'{"type":"BOOKMARK"}\n',
+    "bookmark without version": event("BOOKMARK", b'{"metadata":{}}'),
+    "bookmark with an empty version": event("BOOKMARK", b'{"metadata":{"resourceVersion":""}}'),
     "bookmark with a number as version": event("BOOKMARK", b'{"metadata":{"resourceVersion":5}}'),
     "error without object": event("ERROR", b"null"),
     "error with a text as code": event("ERROR", b'{"code":"410"}'),
@@ -240,9 +246,20 @@ async def test_an_event_that_is_none_ends_the_watch_which_is_resumed(name: str, 
     assert stream.objects["n", "a"].resource_version == "12"
 
 
+PAGES_THAT_ARE_NONE = (
+    b'{"metadata":{"continue":"\xff"},"items":[]}',
+    ENDLESS,
+    b'{"items":null}',
+    b"5",
+    # It would be believed that everything is gone, and there would be nothing to resume from.
+    b'{"metadata":{},"items":[]}',
+    b'{"metadata":{"resourceVersion":""},"items":[]}',
+)
+
+
 @pytest.mark.fault(row=5, fault="malformed events", invariants=("I1",))
 async def test_what_begins_with_an_event_that_is_none_is_read_in_pages(tmp_path: Path) -> None:
-    for page_that_is_none in (b'{"metadata":{"continue":"\xff"},"items":[]}', ENDLESS, b'{"items":null}', b"5"):
+    for page_that_is_none in PAGES_THAT_ARE_NONE:
         answers = [
             Answer(200, [event("BOOKMARK", b"{}")], hold=True),
             Answer(200, [page_that_is_none]),
@@ -294,3 +311,54 @@ def test_the_default_deadlines_fit_what_the_api_server_sends() -> None:
     assert 60 < defaults.idle_seconds == 70
     assert defaults.idle_seconds + 5 <= 75
     assert defaults.connect_seconds <= 10
+
+
+@asynccontextmanager
+async def interrupted(intruder: bytes, heard: asyncio.Event, folder: Path) -> AsyncIterator[str]:
+    """A server whose first watch carries what exists, and once that is heard the intruder, and ends; the second goes on."""
+    answers = [chunked(*initial(10)), chunked(line("MODIFIED", 12))]
+    over = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answers.pop(0))
+        await (heard if answers else over).wait()
+        writer.write(intruder if answers else b"")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield write_kubeconfig(folder, server.sockets[0].getsockname()[1])
+    finally:
+        over.set()
+        server.close()
+        await server.wait_closed()
+
+
+def chunked(*pieces: bytes) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+
+
+@pytest.mark.fault(row=4, fault="half-open watch", invariants=("I1",))
+@pytest.mark.fault(row=6, fault="HTML bodies", invariants=("I1",))
+@pytest.mark.parametrize("intruder", [HTML, b"ZZZ\r\n", b"5\r\nabc"])
+async def test_what_is_no_chunk_is_silence_and_is_noticed_as_such(intruder: bytes, tmp_path: Path) -> None:
+    """A gateway writes into the watch and hangs up; the HTTP library then waits for what can never come."""
+    errors: list[KrautError] = []
+    heard = asyncio.Event()
+    # The request as a whole may take twenty minutes: only the deadline of silence is near.
+    options = StreamOptions(idle_seconds=1, watch_seconds=(1200, 1200))
+    async with interrupted(intruder, heard, tmp_path) as kubeconfig, KubeClient.connect(kubeconfig) as client:
+        stream = Stream(
+            client, Source(PATH), IDENTITIES, options=options, on_trouble=lambda error, _: errors.append(error)
+        )
+        stream._backoff = NoBackoff()  # type: ignore[assignment]
+        async with asyncio.timeout(30), aclosing(stream.changes()) as batches:
+            async for _ in batches:
+                heard.set()
+                if stream._replica.resource_version == "12":
+                    break
+    assert len(errors) == 1
+    assert not any("planted" in str(error) for error in errors)

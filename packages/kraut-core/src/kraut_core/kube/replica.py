@@ -5,7 +5,7 @@ Only what the caller's msgspec Struct names is decoded and kept.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -64,7 +64,8 @@ IDENTITIES: View[Identity] = View(IdentityShape, lambda found: found.metadata)
 
 
 class Upserted(NamedTuple, Generic[T]):
-    """An object is new or has changed; ``old`` is None when it is new, ``initial`` while the first state is read."""
+    """An object is new or has changed; ``old`` is None when it is new. ``initial``: it is of the first state ever read, and not
+    of one that was read again later, whose differences are changes that were missed."""
 
     new: T
     old: T | None
@@ -92,8 +93,12 @@ class ExpiredError(ApiServerError):
     default_reason = "Expired"
 
 
+Version = Annotated[str, msgspec.Meta(min_length=1)]
+"""Of a list or a bookmark: without one there is nothing to resume from, and what came with it is no state of anything."""
+
+
 class _BookmarkMeta(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
+    resource_version: Version
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -118,6 +123,10 @@ class _Type(msgspec.Struct):
     type: str
 
 
+class _Identified(msgspec.Struct):
+    object: IdentityShape
+
+
 class Replica(Generic[T]):
     """State of one watch. ``objects`` is the last complete state plus what changed since; ``resource_version`` resumes it."""
 
@@ -125,11 +134,12 @@ class Replica(Generic[T]):
         self.objects: dict[Key, T] = {}
         self.resource_version = ""
         self.undecodable = 0
+        self._complete = False
         self._arriving: dict[Key, T] | None = None
         event = msgspec.defstruct("Event", [("type", str), ("object", view.shape)])
         page_meta = msgspec.defstruct(
             "ListMeta",
-            [("resource_version", str, ""), ("continue_", str, "")],
+            [("resource_version", Version), ("continue_", str, "")],
             rename={"resource_version": "resourceVersion", "continue_": "continue"},
         )
         page = msgspec.defstruct("Page", [("metadata", page_meta), ("items", list[msgspec.Raw])])
@@ -140,6 +150,7 @@ class Replica(Generic[T]):
         self._bookmark = msgspec.json.Decoder(_Bookmark)
         self._error = msgspec.json.Decoder(_Error)
         self._type = msgspec.json.Decoder(_Type)
+        self._identified = msgspec.json.Decoder(_Identified)
 
     @property
     def arriving(self) -> bool:
@@ -174,7 +185,7 @@ class Replica(Generic[T]):
         if self._is_known(found):
             self._arriving[_key(found)] = found
 
-    def _is_known(self, found: T) -> bool:
+    def _is_known(self, found: Kept) -> bool:
         if found.name and found.uid and found.resource_version:
             return True
         self.undecodable += 1
@@ -183,15 +194,16 @@ class Replica(Generic[T]):
     def complete(self) -> list[Change[T]]:
         """What was read since ``begin`` becomes the state; returns what differs from the old one, then Synced."""
         arrived, self._arriving = self._arriving or {}, None
+        initial, self._complete = not self._complete, True
         changes: list[Change[T]] = [Deleted(old) for key, old in self.objects.items() if key not in arrived]
         for key, new in arrived.items():
             old = self.objects.get(key)
             if old is None:
-                changes.append(Upserted(new, None, initial=True))
+                changes.append(Upserted(new, None, initial=initial))
             elif _older(new, old):
                 arrived[key] = old
             elif new.resource_version != old.resource_version:
-                changes.append(Upserted(new, old, initial=True))
+                changes.append(Upserted(new, old, initial=initial))
         self.objects = arrived
         changes.append(Synced(len(arrived)))
         return changes
@@ -236,10 +248,22 @@ class Replica(Generic[T]):
             status = self._error.decode(line).object
             message = f"the watch ended with an error: {status.code} {status.message[:512]}"
             raise (ExpiredError if status.code == 410 else ApiServerError)(message, status=status.code)
-        elif kind in ("ADDED", "MODIFIED", "DELETED"):
+        elif kind == "DELETED":
+            # Which object it was is all that is needed, whether or not the rest of it fits.
+            self._delete_unfit(line, changes)
+        elif kind in ("ADDED", "MODIFIED"):
             self.undecodable += 1
         else:
             raise ApiServerError("expected a watch event, found another JSON value")
+
+    def _delete_unfit(self, line: bytes, changes: list[Change[T]]) -> None:
+        try:
+            gone = self._identified.decode(line).object.metadata
+        except msgspec.ValidationError:
+            self.undecodable += 1
+            return
+        if self._is_known(gone):
+            self._delete(gone, changes)
 
     def _kind_of(self, line: bytes) -> str:
         try:
@@ -249,7 +273,7 @@ class Replica(Generic[T]):
 
     def _mark(self, metadata: _BookmarkMeta, changes: list[Change[T]]) -> None:
         if self._arriving is None:
-            self.resource_version = metadata.resource_version
+            self._advance(metadata.resource_version)
         elif metadata.annotations.get(INITIAL_EVENTS_END) == "true":
             self.resource_version = metadata.resource_version
             changes.extend(self.complete())
@@ -260,25 +284,34 @@ class Replica(Generic[T]):
             # Their versions are in no order: nothing to resume from before the bookmark.
             self._arriving[key] = new
             return
+        if not self._advance(new.resource_version):
+            return
         old = self.objects.get(key)
         if old is not None and _older(new, old):
             return
-        self.resource_version = new.resource_version
         self.objects[key] = new
         changes.append(Upserted(new, old, initial=False))
 
-    def _delete(self, gone: T, changes: list[Change[T]]) -> None:
+    def _delete(self, gone: Kept, changes: list[Change[T]]) -> None:
         key = _key(gone)
         if self._arriving is not None:
             self._arriving.pop(key, None)
             return
-        old = self.objects.get(key)
-        if old is not None and (old.uid != gone.uid or _older(gone, old)):
+        if not self._advance(gone.resource_version):
             return
-        self.resource_version = gone.resource_version
-        if old is not None:
-            del self.objects[key]
-            changes.append(Deleted(gone))
+        old = self.objects.get(key)
+        if old is not None and old.uid == gone.uid and not _older(gone, old):
+            changes.append(Deleted(self.objects.pop(key)))
+
+    def _advance(self, version: str) -> bool:
+        """Resume after this version from now on; False when it is not beyond the last one.
+
+        A watch tells everything once and in order, so that it was told before: it is repeated by whatever stands between.
+        """
+        if not _beyond(version, self.resource_version):
+            return False
+        self.resource_version = version
+        return True
 
 
 def _key(kept: Kept) -> Key:
@@ -286,7 +319,17 @@ def _key(kept: Kept) -> Key:
 
 
 def _older(new: Kept, old: Kept) -> bool:
-    """Whether ``new`` is an earlier state of the same object (resourceVersions compare as integers, KEP-5504)."""
-    if new.uid != old.uid or not (new.resource_version.isdecimal() and old.resource_version.isdecimal()):
-        return False
-    return int(new.resource_version) < int(old.resource_version)
+    """Whether ``new`` is an earlier state of the same object."""
+    return (
+        new.uid == old.uid
+        and new.resource_version != old.resource_version
+        and not _beyond(new.resource_version, old.resource_version)
+    )
+
+
+def _beyond(version: str, other: str) -> bool:
+    """Whether ``version`` is later (resourceVersions compare as integers, KEP-5504); of what is no number nothing is known."""
+    if not (version.isdecimal() and other.isdecimal()):
+        return True
+    # As integers without leading zeros compare, of whatever length.
+    return (len(version), version) > (len(other), other)

@@ -155,7 +155,7 @@ class Stream(Generic[T]):
         splitter = LineSplitter()
         async with self._transport.stream(self._watch_request(initial=initial)) as response:
             self._heard()
-            async for chunk in response.content.iter_any():
+            while chunk := await self._next_chunk(response):
                 self.heard_at = time.monotonic()
                 batch: list[Change[T]] = []
                 try:
@@ -175,6 +175,19 @@ class Stream(Generic[T]):
         if time.monotonic() - started < SHORTEST_WATCH_SECONDS:
             raise ApiServerError(f"the watch of {self.source.path} ended at once")
 
+    async def _next_chunk(self, response: aiohttp.ClientResponse) -> bytes:
+        """What comes next, empty at the end. Raises ApiServerError after too long a silence.
+
+        The deadline is our own: aiohttp's stops with the first chunk that is malformed, and reading then waits for ever.
+        """
+        seconds = self._options.idle_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await response.content.readany()
+        except TimeoutError:
+            path = self.source.path
+            raise ApiServerError(f"expected an event or a bookmark of {path}, nothing came for {seconds:g} s") from None
+
     def _watch_request(self, *, initial: bool) -> Request:
         seconds = random.randint(*self._options.watch_seconds)  # noqa: S311 - spreads load, guards nothing
         params = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
@@ -185,6 +198,7 @@ class Stream(Generic[T]):
         deadlines = aiohttp.ClientTimeout(
             total=seconds + self._options.idle_seconds,
             sock_connect=self._options.connect_seconds,
+            # Of the answer's beginning; `_next_chunk` has a deadline for each piece of the rest.
             sock_read=self._options.idle_seconds,
         )
         return self._request(params, deadlines, METADATA_ONLY)
