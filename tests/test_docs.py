@@ -1,12 +1,15 @@
 """Documents say what is: links resolve, settings and verbs exist, every package tells what it is and what changed."""
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from settings_reference import components
 
+from kraut_cli.root import root
 from kraut_core.settings import describe_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +35,26 @@ def anchors(document):
     """GitHub's anchors of the headings."""
     headings = re.findall(r"^#+ (.+)$", prose(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands(document):
+    """The commands of `kraut` that a document shows, in blocks and in its text, without what follows in a pipeline."""
+    text = document.read_text().replace("\\\n", " ")
+    blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    shown = [line for block in blocks for line in re.findall(r"^(?:[$#] )?(kraut .*)$", block, re.MULTILINE)]
+    shown += [code for code in re.findall(r"`(kraut [^`]+)`", FENCE.sub("", text)) if "ALL=" not in code]
+    return [" ".join(re.split(r" [|>;&#]", command)[0].split()) for command in shown]
+
+
+def resolved(words):
+    """The command that the words name, and what is left of them."""
+    context, command = click.Context(root, info_name="kraut"), root
+    while words and isinstance(command, click.Group):
+        name, *words = words
+        command = command.get_command(context, name)
+        assert command is not None, f"there is no command {name}"
+        context = click.Context(command, info_name=name, parent=context)
+    return context, words
 
 
 def makefile_targets():
@@ -62,6 +85,18 @@ def test_settings_named_in_documents_exist(document):
         name for name in named - known - NOT_SETTINGS if not any(other.startswith(f"{name}_") for other in known)
     }
     assert not unknown
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_shown_in_documents_exist_with_their_options(document):
+    for shown in commands(document):
+        context, words = resolved(shlex.split(shown)[1:])
+        options = [option for option in context.command.get_params(context) if isinstance(option, click.Option)]
+        known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
+        given = {word.partition("=")[0] for word in words[: words.index("--") if "--" in words else None]}
+        assert {word for word in given if word.startswith("-") and word != "-"} <= known, shown
+        missing = [option.opts for option in options if option.required and not given & {*option.opts}]
+        assert not (words and missing), f"{shown} lacks an option that it cannot do without"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
