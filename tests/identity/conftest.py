@@ -31,6 +31,8 @@ from kraut_oidc_proxy.testing import ProxyProcess, Reply
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 MAX_AGE_SECONDS = 10
 """Of what the proxy serves: short, so that a test can outwait it."""
+POLL_SECONDS = 1
+"""How often the proxy asks the API server."""
 WEST = "https://api.west.example.com"
 """The audience of cluster west."""
 
@@ -49,6 +51,7 @@ class Site:
     proxy_kubeconfig: Path
     cluster_ca: Path
     max_age_seconds: int = MAX_AGE_SECONDS
+    poll_seconds: int = POLL_SECONDS
 
     def renew_proxy_identity(self) -> None:
         """Give the proxy a token of the key that signs now, as the kubelet does at 80 % of a token's life."""
@@ -101,6 +104,7 @@ async def running_site(
         settings = {
             "KRAUT_OIDC_ISSUER": issuer,
             "KRAUT_OIDC_PORT": str(port),
+            "KRAUT_OIDC_POLL_SECONDS": str(POLL_SECONDS),
             "KRAUT_OIDC_MAX_AGE_SECONDS": str(max_age_seconds),
             "KRAUT_OIDC_RETAIN_SECONDS": "2",
             "KRAUT_KUBE_KUBECONFIG": str(kubeconfig),
@@ -172,9 +176,9 @@ def own_west(own_site, control_plane) -> Iterator[AnotherApiServer]:
 
 @pytest.fixture
 async def east_worker(site) -> AsyncIterator[TokenRequestSource]:
-    """Tokens of east's service account kraut-worker."""
+    """Tokens of east's service account kraut-worker, for east itself, too: those are what a thief would show west."""
     async with KubeClient.connect(str(site.kubeconfig)) as kube:
-        yield TokenRequestSource(kube, "kraut-system", "kraut-worker")
+        yield TokenRequestSource(kube, "kraut-system", "kraut-worker", to_send=False)
 
 
 class Kubectl:

@@ -134,7 +134,7 @@ async def test_a_token_out_of_a_file_is_for_one_audience_and_that_is_said(check,
     file = tmp_path / "token"
     file.write_text(site.server.token("kraut-system", "kraut-worker", WEST))
     code, findings, said = await until_trusted(
-        check, site.issuer, "--token-file", file, "--target", "west", "--negative"
+        check, site.issuer, "--token-file", file, "--target", "west", "--audience", WEST, "--negative"
     )
     assert code == 0, said
     assert level(findings, "forged: another audience") == {"warning"}
@@ -195,7 +195,7 @@ async def test_a_removed_key_is_found_trusted_and_forgotten_at_once(
         return file
 
     token = token_file(new, "new.token")
-    at_west = (publisher.issuer, "--target", "west", "--token-file")
+    at_west = (publisher.issuer, "--target", "west", "--audience", WEST, "--token-file")
     for file in (token, token_file(old, "old.token")):
         code, findings, said = await until_trusted(check, *at_west, file)
         assert code == 0, said

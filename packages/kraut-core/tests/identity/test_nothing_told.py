@@ -243,7 +243,8 @@ async def test_a_token_request(site, ca_file, signer, told, tmp_path, name):
         }
         kubeconfig.write_text(yaml.safe_dump(document))
         async with KubeClient.connect(str(kubeconfig)) as kube:
-            await fails(told, TokenRequestSource(kube, "a", "b"), own, issued)
+            for to_send in (True, False):
+                await fails(told, TokenRequestSource(kube, "a", "b", to_send=to_send), own, issued)
         assert server.calls
 
 

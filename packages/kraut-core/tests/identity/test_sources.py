@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kraut_core.errors import TransientError
-from kraut_core.identity.errors import CredentialError, ExchangeRefusedError
+from kraut_core.identity.errors import CredentialError, ExchangeRefusedError, HomeAudienceError
 from kraut_core.identity.sources import (
     LAST_SECONDS,
     RETRY_SECONDS,
@@ -49,6 +49,17 @@ async def test_a_file_for_another_audience_is_not_sent(signer, tmp_path):
     file.write_text(signer.token(aud=["y"]))
     with pytest.raises(CredentialError, match="audience x"):
         await FileTokenSource(file).token("x")
+
+
+@pytest.mark.parametrize("audience", ["https://oidc.east.example.com", ["https://oidc.east.example.com", "y"]])
+async def test_a_file_for_its_own_cluster_is_not_sent(signer, tmp_path, audience):
+    """What every pod has by default: kube-apiserver takes its issuer for an audience of its own."""
+    file = tmp_path / "token"
+    file.write_text(signer.token(aud=audience))
+    with pytest.raises(HomeAudienceError, match="an audience of its own") as caught:
+        await FileTokenSource(file).token(signer.url)
+    assert caught.value.reason == "AudienceIsHome"
+    assert (await FileTokenSource(file, to_send=False).token(signer.url)).value == file.read_text()
 
 
 def test_a_token_stands_in_no_repr():

@@ -5,7 +5,7 @@ import pytest
 from kraut_core.errors import ForbiddenError, NotFoundError
 from kraut_core.identity import errors
 from kraut_core.identity.adapters.tokenrequest import TokenRequestSource
-from kraut_core.identity.errors import TokenRefusedError
+from kraut_core.identity.errors import HomeAudienceError, TokenRefusedError
 from kraut_core.identity.issuers import TrustedIssuer
 from kraut_core.identity.keys import KeyCache
 from kraut_core.identity.verification import Verifier
@@ -69,3 +69,12 @@ async def test_an_account_that_is_not_there_or_not_allowed(kube, control_plane):
     async with KubeClient.connect(str(control_plane.kubeconfig("operator"))) as operator:
         with pytest.raises(ForbiddenError):
             await TokenRequestSource(operator, "kraut-system", "kraut-worker").token("a")
+
+
+async def test_a_token_that_acts_at_home_is_given_to_nobody_who_sends_it(kube, control_plane, verify):
+    source = TokenRequestSource(kube, "kraut-system", "kraut-worker")
+    with pytest.raises(HomeAudienceError):
+        await source.token(control_plane.url)
+    assert await source.token("https://api.west.example.com")
+    at_home = TokenRequestSource(kube, "kraut-system", "kraut-worker", to_send=False)
+    assert await verify((await at_home.token(control_plane.url)).value, control_plane.url)

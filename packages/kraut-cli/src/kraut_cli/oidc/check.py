@@ -32,6 +32,7 @@ from kraut_cli.provider_options import client_authentication_option, provider_op
 from kraut_cli.session import Session
 from kraut_cli.terminal import progress
 from kraut_core.errors import InvalidSpecError, KrautError
+from kraut_core.identity.errors import HomeAudienceError
 from kraut_core.identity.issuers import parse_networks
 from kraut_core.identity.jwks import JwksError, PublicJwk, parse_jwks
 from kraut_core.identity.sources import TokenSource
@@ -74,7 +75,7 @@ class Request:
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Use the token in this file as the live one.",
+    help="Use the token in this file as the live one; with --target its --audience must be named.",
 )
 @click.option("--audience", help="Audience of the live token, that of the target. [default: one that nobody has]")
 @click.option(
@@ -139,6 +140,10 @@ def check(
     Exit code 0 when all is well or merely worth a warning, 3 when something keeps it from working or --negative got no verdict,
     1 when a target accepts a forged token.
     """
+    if token_file and contexts and not audience:
+        raise click.UsageError(
+            "--token-file with --target needs --audience: whom the token is for, so that no other is shown to the target."
+        )
     if negative and not contexts:
         raise click.UsageError("--negative needs a --target to present forged tokens to.")
     if negative and not (service_account or token_file):
@@ -156,8 +161,11 @@ def check(
         signing_key=signing_key,
         removed_key=removed_key,
     )
-    with progress("looking at the issuer"):
-        found, findings = asyncio.run(_run(request))
+    try:
+        with progress("looking at the issuer"):
+            found, findings = asyncio.run(_run(request))
+    except HomeAudienceError as error:
+        raise click.UsageError(str(error)) from None
     document = as_document(found, findings)
     text = render(found, findings) if output == "table" else (as_json if output == "json" else as_yaml)(document)
     click.echo(text, nl=False)
@@ -183,7 +191,12 @@ async def _run(request: Request) -> tuple[str, Sequence[Finding]]:
         issuer = request.issuer or (source.issuer if source else None)
         if issuer is None:
             raise InvalidSpecError(f"name the ISSUER: the cluster does not say it ({source.error if source else ''})")
-        tokens = token_source(kube, request.token_file, request.service_account)
+        tokens = token_source(
+            kube,
+            request.token_file,
+            request.service_account,
+            to_send=bool(request.targets or request.provider),
+        )
         seen, live = await observe(issuer, request.reach, audience=request.audience, source=source, tokens=tokens)
         seen = await with_targets(seen, list(request.targets), live)
         if request.provider and tokens:

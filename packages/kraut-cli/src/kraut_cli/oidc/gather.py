@@ -15,6 +15,7 @@ from kraut_core.identity.adapters.keys import fetch_keys
 from kraut_core.identity.adapters.published import read_published
 from kraut_core.identity.adapters.tokenrequest import TokenRequestSource
 from kraut_core.identity.compact import audiences, read_token
+from kraut_core.identity.errors import HomeAudienceError
 from kraut_core.identity.issuers import TrustedIssuer
 from kraut_core.identity.jwks import parse_jwks
 from kraut_core.identity.keys import KeyCache
@@ -61,7 +62,7 @@ async def read_source(kube: "KubeClient") -> Source:
 async def observe(
     issuer: str, reach: Reach, *, audience: str, source: Source | None, tokens: TokenSource | None
 ) -> tuple[Observations, str | None]:
-    """Everything about the issuer itself, and the live token."""
+    """Everything about the issuer itself, and the live token as it may be sent. Raises HomeAudienceError."""
     trusted = reach.trust(issuer, audience)
     published = await read_published(trusted)
     live, value = await _live(tokens, trusted, audience) if tokens else (None, None)
@@ -74,23 +75,29 @@ async def _live(tokens: TokenSource, trusted: TrustedIssuer, audience: str) -> t
         # A file's token was signed some time ago; one from TokenRequest tells the API server's clock.
         received_at = None if isinstance(tokens, FileTokenSource) else time.time()
         token = read_token(value)
+    except HomeAudienceError:
+        raise
     except KrautError as error:
         return LiveToken(error=error), None
+    # Of another issuer it is nothing to those who trust this one.
+    to_send = value if token.issuer == trusted.url else None
     try:
         await Verifier([trusted], KeyCache(fetch_keys)).verify(value)
     except KrautError as error:
-        return LiveToken(token, refused=error, received_at=received_at), value
-    return LiveToken(token, received_at=received_at), value
+        return LiveToken(token, refused=error, received_at=received_at), to_send
+    return LiveToken(token, received_at=received_at), to_send
 
 
 async def exchanged(provider: Provider, reach: Reach, tokens: TokenSource) -> tuple[Presented, str | None]:
-    """Exchange a token at the provider, and what came of it."""
+    """Exchange a token at the provider, and what came of it. Raises HomeAudienceError."""
     where = provider.endpoint
     try:
         async with SafeHttp(networks=reach.networks, ca_file=reach.ca_file) as http:
             exchange, client = provider.describe(tokens)
             source = ExchangeTokenSource(exchange, tokens, client, http)
             return Presented(where), (await source.token(provider.audience)).value
+    except HomeAudienceError:
+        raise
     except KrautError as error:
         return Presented(where, error=error), None
 
@@ -102,14 +109,19 @@ async def with_targets(seen: Observations, targets: list[Target], token: str | N
     return replace(seen, targets=(*seen.targets, *[await target.present(token) for target in targets]))
 
 
-def token_source(kube: "KubeClient | None", token_file: Path | None, service_account: str | None) -> TokenSource | None:
-    """Where live tokens come from: a file, else TokenRequest for ``namespace/name``; None when there is neither."""
+def token_source(
+    kube: "KubeClient | None", token_file: Path | None, service_account: str | None, *, to_send: bool
+) -> TokenSource | None:
+    """Where live tokens come from: a file, else TokenRequest for ``namespace/name``; None when there is neither.
+
+    ``to_send``: whether they are shown to anybody, and not only looked at.
+    """
     if token_file is not None:
-        return FileTokenSource(token_file)
+        return FileTokenSource(token_file, to_send=to_send)
     if kube is None or service_account is None:
         return None
     namespace, _, name = service_account.rpartition("/")
-    return TokenRequestSource(kube, namespace or "default", name, expiration_seconds=600)
+    return TokenRequestSource(kube, namespace or "default", name, expiration_seconds=600, to_send=to_send)
 
 
 def audience_of(token_file: Path) -> str | None:

@@ -81,6 +81,13 @@ def audiences(token: str) -> tuple[str, ...] | None:
     return tuple(str(audience) for audience in found) if isinstance(found, list) else ()
 
 
+def is_for_its_issuer(token: str) -> bool:
+    """Whether a token of one's own is for the cluster that signed it, unverified: its issuer is an audience, as kube-apiserver has it
+    unless --api-audiences says something else.
+    """
+    return (_own_claims(token) or {}).get("iss") in (audiences(token) or ())
+
+
 def _own_claims(token: str) -> Mapping[str, Any] | None:
     """The claims of a JWT of any size and header, since others read it as one; empty when they could be read in two ways."""
     head, payload, *rest = [*token.split("."), "", ""]

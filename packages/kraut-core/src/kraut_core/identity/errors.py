@@ -4,6 +4,7 @@
 
     PermanentError
     ├── TokenRefusedError        a token was verified and is not accepted; ``reason`` says why
+    ├── HomeAudienceError        a token would act in the cluster that it comes from, so it is sent to nobody else
     ├── CredentialError          an own credential (file, key, secret) is missing or not what it should be
     ├── UntrustedUrlError        a URL or the address behind it must not be asked
     ├── IssuerDocumentError      an issuer's discovery document is not what it must be
@@ -34,6 +35,18 @@ NOT_YET_VALID = "TokenNotYetValid"
 LIFETIME = "TokenLifetimeRefused"
 CLAIMS = "TokenClaimsRefused"
 USER = "TokenUserReserved"
+
+
+class HomeAudienceError(PermanentError):
+    """A token for this audience would act in the cluster that it comes from, so it is sent to nobody else."""
+
+    default_reason = "AudienceIsHome"
+
+    def __init__(self, audience: str) -> None:
+        super().__init__(
+            f"a token for the audience {audience} would act in the cluster that it comes from, so it is sent to nobody else: give the "
+            "other side an audience of its own"
+        )
 
 
 class CredentialError(PermanentError):

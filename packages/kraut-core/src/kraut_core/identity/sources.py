@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from kraut_core.errors import KrautError
-from kraut_core.identity.compact import MAX_CHARACTERS, audiences, expiry
-from kraut_core.identity.errors import CredentialError
+from kraut_core.identity.compact import MAX_CHARACTERS, audiences, expiry, is_for_its_issuer
+from kraut_core.identity.errors import CredentialError, HomeAudienceError
 
 MARGIN_SECONDS: Final = 60.0
 """A token is replaced this long before it expires, or after four fifths of its life when that is sooner."""
@@ -44,14 +44,16 @@ class TokenSource(Protocol):
 class FileTokenSource:
     """A projected service account token: a file that the kubelet replaces at 80 % of the token's life; read every time.
 
+    ``to_send=False``: it is only looked at, so it may be one that acts in its own cluster.
     https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, to_send: bool = True) -> None:
         self._path = path
+        self._to_send = to_send
 
     async def token(self, audience: str) -> Token:
-        """The token in the file. Raises CredentialError when it is absent, no token, or for another audience."""
+        """The token in the file. Raises CredentialError when it is absent, no token, or for another audience, and HomeAudienceError."""
         try:
             value = (await asyncio.to_thread(self._path.read_text, "ascii")).strip()
         except (OSError, ValueError) as error:
@@ -65,6 +67,8 @@ class FileTokenSource:
             raise CredentialError(
                 f"the token in {self._path} should be for the audience {audience}, it is not; set `audience` of the projected volume"
             )
+        if self._to_send and is_for_its_issuer(value):
+            raise HomeAudienceError(audience)
         return Token(value, float(expiry(value) or 0))
 
 

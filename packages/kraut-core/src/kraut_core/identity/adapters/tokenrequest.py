@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from kraut_core.errors import ApiServerError
+from kraut_core.identity.errors import HomeAudienceError
 from kraut_core.identity.sources import Token, TokenCache, check_token_value, digest
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class TokenRequestSource:
     """A ``TokenSource`` for one service account; needs the right to create ``serviceaccounts/token`` of that name.
 
     ``expiration_seconds`` is what is asked for (600 at least); the API server may grant less. Tokens are cached by audience.
+    What it gives acts nowhere in the account's own cluster, unless ``to_send`` is false: then it is for this cluster, or looked at only.
     """
 
     def __init__(
@@ -31,22 +33,27 @@ class TokenRequestSource:
         *,
         expiration_seconds: int = EXPIRATION_SECONDS,
         cache: TokenCache | None = None,
+        to_send: bool = True,
     ) -> None:
         self._kube = kube
         self._namespace = namespace
         self._name = name
         self._seconds = expiration_seconds
         self._cache = cache or TokenCache()
+        self._to_send = to_send
 
     async def token(self, audience: str) -> Token:
-        """A token for ``audience``. Raises ForbiddenError, NotFoundError (no such account), ApiServerError."""
-        key = digest(self._kube.server, self._namespace, self._name, audience)
+        """A token for ``audience``. Raises HomeAudienceError, ForbiddenError, NotFoundError (no such account), ApiServerError."""
+        # A cache may be shared: what was got to be looked at is not found by whoever sends it.
+        key = digest(self._kube.server, self._namespace, self._name, audience, str(self._to_send))
         return await self._cache.get(key, lambda: self._request(audience))
 
     async def _request(self, audience: str) -> Token:
+        if self._to_send and audience in await home_audiences(self._kube, self._namespace, self._name):
+            raise HomeAudienceError(audience)
         answer = await request_token(self._kube, self._namespace, self._name, [audience], self._seconds)
-        status = answer.get("status", {})
         try:
+            status = answer["status"]
             expires_at = datetime.fromisoformat(status["expirationTimestamp"]).timestamp()
             return Token(check_token_value(status["token"]), expires_at)
         except (KeyError, TypeError, ValueError):
@@ -61,15 +68,21 @@ async def home_audiences(kube: "KubeClient", namespace: str, name: str) -> froze
     A token for one of these acts in this cluster, and must never be sent to anybody else.
     """
     answer = await request_token(kube, namespace, name, [], MINIMUM_SECONDS)
-    return frozenset(str(audience) for audience in answer.get("spec", {}).get("audiences") or ())
+    try:
+        found = frozenset(str(audience) for audience in answer["spec"]["audiences"])
+    except (KeyError, TypeError):
+        found = frozenset()
+    if not found:
+        # Not to know them is no reason to send a token.
+        raise ApiServerError(
+            "a TokenRequest without audiences should be answered with those of the API server, it was not"
+        )
+    return found
 
 
-async def request_token(
-    kube: "KubeClient", namespace: str, name: str, audiences: list[str], seconds: int
-) -> dict[str, Any]:
-    """Send one TokenRequest; the answer holds the token."""
+async def request_token(kube: "KubeClient", namespace: str, name: str, audiences: list[str], seconds: int) -> Any:
+    """Send one TokenRequest; the answer, decoded, holds the token."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
     spec = {"audiences": audiences, "expirationSeconds": seconds}
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-    answer: dict[str, Any] = await kube.post_raw(path, body)
-    return answer
+    return await kube.post_raw(path, body)

@@ -21,9 +21,10 @@ from kraut_core.errors import (
 )
 from kraut_core.identity.adapters.exchange import ExchangeTokenSource
 from kraut_core.identity.adapters.http import SafeHttp
-from kraut_core.identity.adapters.tokenrequest import TokenRequestSource, home_audiences
+from kraut_core.identity.adapters.tokenrequest import TokenRequestSource
 from kraut_core.identity.clientauth import ClientAuthentication
 from kraut_core.identity.described import describe_client, describe_exchange
+from kraut_core.identity.errors import HomeAudienceError
 from kraut_core.identity.exchange import Exchange
 from kraut_core.identity.sources import Token, TokenCache, TokenSource, renewal_time
 from kraut_core.identity.urls import Network
@@ -107,18 +108,18 @@ class _Subject:
     """Tokens of the named service account, which act nowhere but where they are sent."""
 
     def __init__(self, home: KubeClient, target: ClusterTarget, way: ServerAccess, cache: TokenCache) -> None:
-        self._home = home
         self._namespace, self._name = target.namespace, way.service_account_name
-        self._is_home = way.server.rstrip("/") == home.server and target.access.direct is not None
-        self._source = TokenRequestSource(home, self._namespace, self._name, cache=cache)
-        self._checked: set[str] = set()
+        is_home = way.server.rstrip("/") == home.server and target.access.direct is not None
+        self._source = TokenRequestSource(home, self._namespace, self._name, cache=cache, to_send=not is_home)
 
     async def token(self, audience: str) -> Token:
         """A token for ``audience``. Raises PermanentError (AudienceIsHome), and what TokenRequest raises, explained."""
         account = f"ServiceAccount {self._name} in namespace {self._namespace}"
         try:
-            await self._check(audience)
             return await self._source.token(audience)
+        except HomeAudienceError as error:
+            message = f"{error.message}; it is named in spec.access"
+            raise PermanentError(message, reason=verdicts.AUDIENCE_IS_HOME) from None
         except NotFoundError:
             message = f"{account} does not exist: create it, or correct serviceAccountName"
             raise PermanentError(message, reason=verdicts.SERVICE_ACCOUNT_NOT_FOUND) from None
@@ -132,16 +133,6 @@ class _Subject:
             # Not the other cluster's fault: it was not even asked.
             message = f"the home cluster gave no token of {account}; kraut goes on trying ({error.message})"
             raise TransientError(message, reason=verdicts.TOKEN_REQUEST_FAILED) from None
-
-    async def _check(self, audience: str) -> None:
-        if self._is_home or audience in self._checked:
-            return
-        if audience in await home_audiences(self._home, self._namespace, self._name):
-            raise PermanentError(
-                f"a token for the audience {audience} would act in the home cluster, so it is sent to nobody else: give the other side an audience of its own",
-                reason=verdicts.AUDIENCE_IS_HOME,
-            )
-        self._checked.add(audience)
 
 
 def make_exchange(access: ExchangeAccess) -> Exchange:
