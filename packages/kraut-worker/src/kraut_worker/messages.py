@@ -61,6 +61,8 @@ class AssessInput(ObservedModel):
     refused_id: str = ""
     """Id of the operation that the host refused to start just now, and ``refusal``, why."""
     refusal: str = ""
+    only_swept: bool = False
+    """Nobody but a sweep asked for this look."""
 
 
 class Assessment(ObservedModel):
@@ -74,6 +76,8 @@ class Assessment(ObservedModel):
     """Something is wrong that time may heal."""
     reason: str = ""
     """Why, as a condition's reason; for people who read the history."""
+    ends: bool = False
+    """The workflow need not linger: a sweep found nothing to do, and its next signal is far away."""
 
 
 class RunOperationInput(ObservedModel):

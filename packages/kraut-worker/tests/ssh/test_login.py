@@ -20,6 +20,8 @@ from kraut_core.errors import (
     UnreachableError,
 )
 from kraut_worker.adapters.ssh import SshConnector, SshSettings
+from kraut_worker.adapters.ssh.connection import open_connection
+from kraut_worker.adapters.ssh.handshakes import Handshakes
 from kraut_worker.ports import Credentials, HostTarget
 
 pytestmark = pytest.mark.integration
@@ -54,6 +56,29 @@ def encrypted(sshd: Any) -> bytes:
 
 async def test_encrypted_key(sshd: Any) -> None:
     assert await greet(sshd.with_credentials(private_key=encrypted(sshd), passphrase="open sesame")) == b"hello\n"
+
+
+async def test_a_key_with_a_passphrase_is_decrypted_once_for_all_logins(sshd: Any, monkeypatch: Any) -> None:
+    derived = []
+    derive = asyncssh.import_private_key
+
+    def counting(text: bytes, passphrase: str | None = None) -> asyncssh.SSHKey:
+        derived.append(text)
+        return derive(text, passphrase)
+
+    monkeypatch.setattr(asyncssh, "import_private_key", counting)
+    target = sshd.with_credentials(private_key=encrypted(sshd), passphrase="open sesame")
+    derived.clear()
+    assert await asyncio.gather(*(greet(target) for _ in range(4))) == [b"hello\n"] * 4
+    assert len(derived) == 1
+
+
+async def test_packets_are_encrypted_by_the_cheaper_cipher_where_the_host_has_it(sshd: Any) -> None:
+    connection = await open_connection(sshd.target, SshSettings(), Handshakes(1, patience_seconds=5))
+    try:
+        assert connection.get_extra_info("send_cipher") == "aes256-gcm@openssh.com"
+    finally:
+        connection.abort()
 
 
 @pytest.mark.parametrize(

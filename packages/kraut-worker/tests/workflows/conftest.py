@@ -181,8 +181,10 @@ class Stage:
         await self.stop(name)
         await self.stop(f"{name} operations")
 
-    async def wake(self, state: HostState | None = None, *, uid: str = "u-1", site: str = "") -> WorkflowHandle:
-        """Signal-with-start as the operator does it; ``state`` is what an earlier run would have handed over."""
+    async def wake(
+        self, state: HostState | None = None, *, uid: str = "u-1", site: str = "", reason: str = "Spec"
+    ) -> WorkflowHandle:
+        """Signal-with-start as the operator and sweeps do it; ``state`` is what an earlier run would have handed over."""
         start = ReconcileInput(home=self.home, namespace="lab", name="web-1", site=site)
         if state is not None:
             start = start.model_copy(update={"state": state.model_dump_json()})
@@ -193,7 +195,7 @@ class Stage:
             task_queue=workflow_queue(self.home),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal=RECONCILE_SIGNAL,
-            start_signal_args=[ReconcileRequest(uid=uid, generation=1, reason="Spec")],
+            start_signal_args=[ReconcileRequest(uid=uid, generation=1, reason=reason)],
         )
 
     @property

@@ -201,6 +201,39 @@ async def test_no_signal_is_lost_at_the_edge_of_completion(stage):
         await stage.site.until(lambda asked=asked: len(stage.site.asked) > asked)
 
 
+async def test_a_sweep_that_finds_nothing_to_do_ends_its_run_at_once(stage):
+    """No timer, no task for its end: with a thousand hosts a sweep is mostly such runs."""
+    stage.site.answer = lambda question: Assessment(outcome="Rest", ends=question.only_swept)
+    handle = await stage.wake(HostState(linger_seconds=3600), reason="Sweep")
+    await handle.result()
+    assert [question.only_swept for question in stage.site.asked] == [True]
+    history = await handle.fetch_history()
+    assert not [event for event in history.events if event.HasField("timer_started_event_attributes")]
+
+
+async def test_whoever_asks_while_a_sweep_looks_is_answered_and_lingered_for(stage):
+    stage.site.answer = lambda question: Assessment(outcome="Rest", ends=question.only_swept)
+    stage.site.may_answer.clear()
+    handle = await stage.wake(QUICK, reason="Sweep")
+    await stage.site.until(lambda: len(stage.site.asked) == 1)
+    await stage.wake(reason="Spec")
+    await stage.wake(reason="Sweep")
+    stage.site.may_answer.set()
+    await handle.result()
+    assert [question.only_swept for question in stage.site.asked] == [True, False]
+
+
+async def test_no_signal_is_lost_at_the_edge_of_a_sweep(stage):
+    """Whenever a signal was acknowledged, an assessment begins after it (I2), also when the run ends with its answer."""
+    stage.site.answer = lambda question: Assessment(outcome="Rest", ends=question.only_swept)
+    await stage.stop("workflows")
+    stage.start_workflows(cached=100)
+    for number in range(40):
+        asked = len(stage.site.asked)
+        await stage.wake(reason="Sweep" if number % 2 else "Spec")
+        await stage.site.until(lambda asked=asked: len(stage.site.asked) > asked)
+
+
 async def test_a_long_run_continues_as_new_with_its_site_and_its_operation(stage):
     """The server suggests it at 4 MiB of history; an operation is in flight meanwhile."""
     edge = stage.start_site("edge")

@@ -11,7 +11,11 @@ INTERVAL_SECONDS = 5.0
 
 @asynccontextmanager
 async def heartbeating(cursor: Callable[[], object] | None = None) -> AsyncIterator[None]:
-    """Send a heartbeat every five seconds for as long as the context lasts; ``cursor`` says where a next attempt resumes."""
+    """Send a heartbeat every five seconds for as long as the context lasts; ``cursor`` says where a next attempt resumes.
+
+    Without a cursor the first one comes after five seconds: most looks at a host end before, and each heartbeat is a write
+    in Temporal's database.
+    """
     task = asyncio.create_task(_beat(cursor), name="heartbeat")
     try:
         yield
@@ -22,6 +26,8 @@ async def heartbeating(cursor: Callable[[], object] | None = None) -> AsyncItera
 
 
 async def _beat(cursor: Callable[[], object] | None) -> None:
+    if cursor is None:
+        await asyncio.sleep(INTERVAL_SECONDS)
     while True:
         activity.heartbeat(*(() if cursor is None else (cursor(),)))
         await asyncio.sleep(INTERVAL_SECONDS)

@@ -24,7 +24,7 @@ class HostActivitiesOnSite:
             async with heartbeating():
                 assessment = await self._assessor.assess(question, activity.info().workflow_id or "")
             outcome.append(assessment.outcome)
-            return assessment
+            return assessment.model_copy(update={"ends": question.only_swept and assessment.outcome == "Rest"})
 
     @activity.defn(name="run_operation")
     async def run_operation(self, task: RunOperationInput) -> OperationReport:

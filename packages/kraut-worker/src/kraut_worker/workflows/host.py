@@ -44,6 +44,7 @@ class HostWorkflow:
         self._site_patience = timedelta(seconds=state.site_patience_seconds)
         self._handed_over = state
         self._woken = False
+        self._asked_by: set[str] = set()
         self._assessing = False
         self._unserved = 0
         self._order: OperationOrder | None = None
@@ -53,8 +54,8 @@ class HostWorkflow:
     @workflow.signal(name=RECONCILE_SIGNAL)
     def reconcile(self, request: ReconcileRequest) -> None:
         """Something may have changed; what, the assessment finds out."""
-        del request
         self._woken = True
+        self._asked_by.add(request.reason)
 
     @workflow.run
     async def run(self, start: ReconcileInput) -> None:
@@ -107,7 +108,9 @@ class HostWorkflow:
             attempt=self._attempt,
             refused_id=self._refused[0],
             refusal=self._refused[1],
+            only_swept=self._asked_by == {"Sweep"},
         )
+        self._asked_by.clear()
         try:
             assessment = await workflow.execute_activity_method(
                 HostActivities.assess,
@@ -175,6 +178,8 @@ class HostWorkflow:
 
     async def _pause(self, assessment: Assessment) -> bool:
         """Wait as the assessment says; False when the workflow may end."""
+        if assessment.ends:
+            return self._woken
         waiting = assessment.outcome == "Wait"
         timeout = timedelta(seconds=assessment.recheck_seconds) if waiting else self._linger
         try:

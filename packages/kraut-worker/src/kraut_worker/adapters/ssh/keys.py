@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from threading import Lock
 
 import asyncssh
 
 from kraut_core.errors import InvalidSpecError, SecretError
 from kraut_worker.ports import Credentials
 
+_DECRYPTING = Lock()
+"""Whoever comes second finds the key that the first one decrypted."""
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 _ALGORITHMS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", *_RSA_SIGNATURES)
 
@@ -64,11 +68,20 @@ async def load_private_key(credentials: Credentials, *, where: str) -> asyncssh.
 
 def _import_private_key(text: bytes, passphrase: str | None, where: str) -> asyncssh.SSHKey:
     try:
-        return asyncssh.import_private_key(text, passphrase or None)
+        if not passphrase:
+            return asyncssh.import_private_key(text)
+        with _DECRYPTING:
+            return _decrypt_private_key(text, passphrase)
     except asyncssh.KeyEncryptionError as error:
         raise _wrong_passphrase(where) from error
     except (asyncssh.KeyImportError, ValueError) as error:
         raise _explain_import(str(error), passphrase, where) from error
+
+
+@lru_cache(maxsize=64)
+def _decrypt_private_key(text: bytes, passphrase: str) -> asyncssh.SSHKey:
+    """Once for each key, not once for each login: hosts that share one would cost a core in every sweep."""
+    return asyncssh.import_private_key(text, passphrase)
 
 
 def _explain_import(problem: str, passphrase: str | None, where: str) -> SecretError:
