@@ -39,7 +39,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, help="how much of what the figure counts (default: the figure's)")
     parser.add_argument("--rounds", type=int, help="rounds of each contender (default: the figure's, 5)")
-    parser.add_argument("--hosts", type=int, default=6, help="real hosts of the lab (default 6)")
+    parser.add_argument("--hosts", type=int, help="real hosts of the lab (default: as many as the figure counts)")
     parser.add_argument("--lab", type=Path, help="folder of a running lab to use (default: one of its own)")
     parser.add_argument("--out", type=Path, default=REPORTS / "benchmarks", help="folder of the JSON files")
     options = parser.parse_args()
@@ -53,7 +53,9 @@ def _arguments() -> argparse.Namespace:
 def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Measure one figure; returns its record."""
     figure = find(name)
-    sizes = Sizes(options.size or figure.size, options.rounds or figure.rounds, options.hosts)
+    sizes = Sizes(
+        options.size or figure.size, options.rounds or figure.rounds, options.hosts or options.size or figure.size
+    )
     stage = Stage(folder, sizes, _say)
     machine, began = describe_machine(), time.monotonic()
     _say(f"== {name}: {sizes.size} {figure.size_of}, {sizes.rounds} rounds")

@@ -101,7 +101,7 @@ def _run(argv: list[str], env: dict[str, str], _round: int) -> Sample:
 
 FIGURE = Figure(
     title="Facts over SSH, from the start of the program to its end; the manager's processor time counts its children",
-    size=24,
+    size=50,
     size_of="targets",
     measure=measure,
     aims=(

@@ -48,9 +48,9 @@ def measure(stage: Stage) -> Samples:
     with tempfile.TemporaryDirectory(prefix="kraut-bench-") as name, asyncio.Runner() as runner:
         stage.say(f"starting {stage.sizes.hosts} hosts")
         _prepare(stage)
-        files = write_files(stage.lab, targets_of(stage.lab, stage.sizes.hosts), Path(name))
+        files = write_files(stage.lab, targets_of(stage.lab, len(stage.lab.hosts)), Path(name))
         stage.notes.append(
-            f"{stage.sizes.hosts} real hosts on the same cores, three packages each from an archive on this machine; "
+            f"{len(stage.lab.hosts)} real hosts on the same cores, three packages each from an archive on this machine; "
             "kraut: operator, worker, Temporal and API server as shipped, the hosts known before"
         )
         components = [stage.component(name, HOME) for name in ("operator", "worker")]
@@ -76,14 +76,16 @@ def _prepare(stage: Stage) -> None:
     """Only the lab's archive: what Debian publishes while this runs would be everybody's noise."""
     versions = [DebPackage(name, version) for name in PACKAGES for version in ("1.0", "1.1")]
     stage.lab.apt_repository.publish(*versions)
-    only_lab = r"sed -i '\|/debian|d' /etc/apt/sources.list; apt-get -qq update"
-    in_parallel([partial(host.exec, only_lab) for host in stage.lab.hosts], workers=4)
+    names = " ".join(f"{name}=1.0" for name in PACKAGES)
+    only_lab = r"sed -i '\|/debian|d' /etc/apt/sources.list && apt-get -qq update"
+    install = f"DEBIAN_FRONTEND=noninteractive apt-get -yqq install --allow-downgrades {names} >/dev/null"
+    in_parallel([partial(host.exec, f"{only_lab} && {install}") for host in stage.lab.hosts], workers=4)
 
 
 def _put_back(stage: Stage) -> None:
-    names = " ".join(f"{name}=1.0" for name in PACKAGES)
-    command = f"DEBIAN_FRONTEND=noninteractive apt-get -yqq install --allow-downgrades {names} >/dev/null"
-    in_parallel([partial(host.exec, command) for host in stage.lab.hosts], workers=4)
+    """By dpkg alone, from the files that the first installation left: it takes a fifth of apt's time."""
+    files = " ".join(f"/var/cache/apt/archives/{name}_1.0_all.deb" for name in PACKAGES)
+    in_parallel([partial(host.exec, f"dpkg -i {files} >/dev/null") for host in stage.lab.hosts], workers=4)
 
 
 def _check(stage: Stage) -> None:
@@ -133,7 +135,7 @@ def _commands(files: Files, folder: Path) -> dict[str, tuple[list[str], dict[str
 
 FIGURE = Figure(
     title="Package updates, from the wish to the last host that has nothing left to do",
-    size=6,
+    size=50,
     size_of="hosts",
     measure=measure,
     aims=(
@@ -141,4 +143,5 @@ FIGURE = Figure(
         Aim(KRAUT, "wall_s", 1.2, PSSH),
         Aim(KRAUT, "manager_cpu_s", 0.5, ANSIBLE),
     ),
+    rounds=3,
 )
