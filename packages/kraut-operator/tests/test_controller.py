@@ -18,12 +18,12 @@ SECRET = entry("Secret", "s", version=7)
 REFERENCES = (Named("Secret", "s"),)
 
 
-def hosts_world() -> World:
-    return World(all_kinds(), "Host", "UpgradePolicy", "Secret")
+def hosts_world(*namespaces: str) -> World:
+    return World(all_kinds(), "Host", "UpgradePolicy", "Secret", namespaces=namespaces)
 
 
-def pools_world() -> World:
-    return World(KINDS, "Pool", "Member", "Task", "Secret")
+def pools_world(*namespaces: str) -> World:
+    return World(KINDS, "Pool", "Member", "Task", "Secret", namespaces=namespaces)
 
 
 def converged(name: str, secret: Entry = SECRET) -> Entry:
@@ -189,6 +189,42 @@ async def test_a_change_of_what_is_owned_wakes_the_owner_and_the_first_list_does
     assert world.send() == [("p", "Owned")]
 
 
+async def test_an_owned_object_that_was_created_while_nothing_was_heard_wakes_its_owner() -> None:
+    """What a later reading finds new is a change; only what the first one finds may have been told by the operator before."""
+    world = pools_world()
+    for kind in ("Secret", "Member", "Task"):
+        await world.sync(kind)
+    await world.sync("Pool", answered("Pool", "p"))
+    await world.sync("Task", entry("Task", "t", owners=(Named("Pool", "p"),)))
+    assert world.send() == [("p", "Owned")]
+
+
+async def test_namespaces_that_cannot_be_read_hide_nothing_of_those_that_can() -> None:
+    """Without rights to the Secrets of m, those of n are known all the same, and wake who refers to them."""
+    world = hosts_world("n", "m")
+    for kind in ("Host", "UpgradePolicy"):
+        await world.sync(kind, namespace="m")
+        await world.sync(kind, namespace="n")
+    await world.sync("Secret", SECRET, namespace="n")
+    await world.put(converged("h"))
+    await world.put(answered("Host", "blind", namespace="m", references=REFERENCES))
+    assert world.send() == []
+    await world.put(entry("Secret", "s", version=8))
+    assert world.send() == [("h", "Reference")]
+    await world.sync("Secret", namespace="m")
+    assert world.send() == [("blind", "Reference")]
+
+
+async def test_selectors_look_into_the_namespace_that_can_be_read() -> None:
+    world = pools_world("n", "m")
+    for kind in ("Pool", "Member", "Task", "Secret"):
+        await world.sync(kind, namespace="n")
+    await world.sync("Pool", namespace="m")
+    await world.put(answered("Pool", "east", selections=(Selection("Member", selecting(zone="east")),)))
+    await world.put(entry("Member", "m", generation=1, labels={"zone": "east"}))
+    assert world.send() == [("east", "Reference")]
+
+
 async def test_a_deletion_is_told_before_and_after_the_object_is_gone() -> None:
     world = hosts_world()
     await world.sync("Host", answered("Host", "h"))
@@ -323,6 +359,55 @@ async def test_what_failed_and_was_answered_meanwhile_leaves_nothing_behind() ->
     world.controller.queue.done(popped[0])
     world.clock.now += 60
     assert (world.send(), world.controller.queue.held) == ([], 0)
+
+
+async def test_what_was_being_sent_while_its_object_went_leaves_nothing_behind() -> None:
+    """Or the ledger, and the metric of what is not answered, would count for ever what nobody can answer."""
+    world = hosts_world()
+    await world.sync("Host", entry("Host", "h", generation=1))
+    key, dispatch = world.begin()
+    await world.drop(entry("Host", "h", generation=1))
+    world.controller.sent(key, dispatch)
+    world.controller.queue.done(key)
+    assert world.send() == [("h", "Deleted")]
+    assert (len(world.controller.ledger), world.controller.queue.held) == (0, 0)
+
+
+async def test_a_deletion_that_is_still_being_sent_when_it_is_too_old_to_be_told_leaves_nothing_behind() -> None:
+    world = hosts_world()
+    await world.sync("Host", answered("Host", "h"))
+    await world.drop(answered("Host", "h"))
+    key, dispatch = world.begin()
+    world.clock.now += UNTOLD_SECONDS + 1
+    await world.controller.compare()
+    world.controller.sent(key, dispatch)
+    world.controller.queue.done(key)
+    world.clock.now += 3600
+    assert (world.send(), len(world.controller.ledger), world.controller.queue.held) == ([], 0, 0)
+
+
+async def test_what_was_sent_for_the_object_before_is_no_word_to_its_successor() -> None:
+    world = hosts_world()
+    await world.sync("Host", entry("Host", "h", uid="first", generation=1))
+    key, dispatch = world.begin()
+    await world.drop(entry("Host", "h", uid="first", generation=1))
+    await world.put(answered("Host", "h", uid="second", version=3))
+    world.controller.sent(key, dispatch)
+    world.controller.queue.done(key)
+    assert (world.send(), len(world.controller.ledger), world.controller.queue.held) == ([], 0, 0)
+
+
+async def test_an_owner_that_goes_while_it_is_told_in_vain_is_told_no_more() -> None:
+    world = await standby_that_saw_an_owned_object_change_and_an_object_go()
+    assert world.begin()[0].name == "gone"
+    key, dispatch = world.begin()
+    assert (key.name, dispatch.reason) == ("p7", "Owned")
+    await world.drop(answered("Pool", "p7"))
+    world.controller.failed(key, dispatch)
+    await world.put(answered("Pool", "p7", uid="second"))
+    world.controller.queue.done(key)
+    world.clock.now += 60
+    assert ("p7", "Owned") not in world.send()
 
 
 async def test_an_owner_that_went_and_came_again_is_told_of_nothing_that_was_before_it() -> None:

@@ -94,7 +94,7 @@ async def run(
             asyncio.create_task(churn(crowd, per_second=plan.changes_per_second)),
             asyncio.create_task(kill_at_times(plan, process, plane)),
             asyncio.create_task(cutter.run()),
-            asyncio.create_task(measure_histories(temporal, home, plan.objects, histories)),
+            asyncio.create_task(measure_histories(temporal, home, crowd, histories)),
         ]
         while (done := await process.metric("kraut_resyncs_total")) < plan.resyncs:
             assert process.process.returncode is None, (folder / "leader.log").read_text()[-4000:]
@@ -166,12 +166,12 @@ async def operators(
         yield started["leader"], Cutter(proxy, plan.cut_seconds)
 
 
-async def measure_histories(temporal: Client, home: str, objects: int, found: list[int]) -> None:
+async def measure_histories(temporal: Client, home: str, crowd: Crowd, found: list[int]) -> None:
     """Append the events of the last run of one Host's workflow after the other, until cancelled."""
     draw = random.Random(2)
     while True:
         await asyncio.sleep(0.2)
-        handle = temporal.get_workflow_handle(workflow_id(home, "Host", home, f"h{draw.randrange(objects)}"))
+        handle = temporal.get_workflow_handle(workflow_id(home, "Host", home, crowd.name(draw.randrange(crowd.size))))
         try:
             found.append((await handle.describe()).history_length)
         except RPCError as error:

@@ -9,6 +9,9 @@ from kraut_core.api.labels import matches
 from kraut_operator.dispatch import ABSENT, Version
 from kraut_operator.entry import Entry, Named, ObjectKey
 
+EVERYWHERE = ""
+"""Of a stream: it watches all namespaces."""
+
 
 class EntrySource(Protocol):
     """One stream of one kind: its entries by namespace and name, and whether they are complete."""
@@ -23,7 +26,7 @@ class Cache:
     """All streams together, with indexes; it stores no entry itself. Implements ``dispatch.CacheView``."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
-        self._sources: dict[str, list[EntrySource]] = {}
+        self._sources: dict[str, dict[str, EntrySource]] = {}
         self._referrers: dict[ObjectKey, set[ObjectKey]] = {}
         self._owner_kinds = {owned: {kind.name for kind in kinds if owned in kind.owns} for owned in _owned(kinds)}
         self._selecting = {of: [k.name for k in kinds if _selects(k, of)] for of in _selected(kinds)}
@@ -32,43 +35,49 @@ class Cache:
             reference.kind for kind in kinds for reference in kind.references if reference.version == "resourceVersion"
         }
 
-    def attach(self, kind: str, source: EntrySource) -> None:
-        """Add a stream of ``kind``; one per watched namespace."""
-        self._sources.setdefault(kind, []).append(source)
+    def attach(self, kind: str, source: EntrySource, namespace: str = EVERYWHERE) -> None:
+        """Add a stream of ``kind``: the one of ``namespace``, or of all."""
+        self._sources.setdefault(kind, {})[namespace] = source
 
-    def synced(self, kind: str) -> bool:
-        """Whether every object of the kind is known."""
-        sources = self._sources.get(kind, [])
-        return bool(sources) and all(source.synced for source in sources)
+    def synced(self, kind: str, namespace: str) -> bool:
+        """Whether every object of the kind in a namespace is known. What other namespaces do not let us read hides nothing here."""
+        source = self._source(kind, namespace)
+        return source is not None and source.synced
+
+    def _source(self, kind: str, namespace: str) -> EntrySource | None:
+        sources = self._sources.get(kind, {})
+        return sources.get(namespace) or sources.get(EVERYWHERE)
 
     def get(self, key: ObjectKey) -> Entry | None:
         """The entry of an object, None when there is none."""
-        for source in self._sources.get(key.kind, []):
-            entry = source.objects.get((key.namespace, key.name))
-            if entry is not None:
-                return entry
-        return None
+        source = self._source(key.kind, key.namespace)
+        return source.objects.get((key.namespace, key.name)) if source is not None else None
 
     def entries(self, kind: str) -> Iterator[Entry]:
         """All entries of a kind."""
-        return chain.from_iterable(source.objects.values() for source in self._sources.get(kind, []))
+        return chain.from_iterable(source.objects.values() for source in self._sources.get(kind, {}).values())
+
+    def _neighbours(self, kind: str, namespace: str) -> Iterator[Entry]:
+        source = self._source(kind, namespace)
+        entries = source.objects.values() if source is not None else ()
+        return (entry for entry in entries if entry.namespace == namespace)
 
     def version(self, target: Named, namespace: str) -> Version | None:
         """The version of an object; ABSENT when it does not exist, None while that is not known yet."""
-        if not self.synced(target.kind):
+        if not self.synced(target.kind, namespace):
             return None
         entry = self.get(ObjectKey(target.kind, namespace, target.name))
         return ABSENT if entry is None else self._version_of(entry)
 
     def selected(self, entry: Entry) -> Mapping[Named, Version] | None:
         """What the entry's selectors select in its namespace; None while that is not known yet."""
-        if not all(self.synced(selection.kind) for selection in entry.selections):
+        if not all(self.synced(selection.kind, entry.namespace) for selection in entry.selections):
             return None
         return {
             Named(found.kind, found.name): self._version_of(found)
             for selection in entry.selections
-            for found in self.entries(selection.kind)
-            if found.namespace == entry.namespace and matches(selection.selector, found.labels)
+            for found in self._neighbours(selection.kind, entry.namespace)
+            if matches(selection.selector, found.labels)
         }
 
     def note(self, new: Entry | None, old: Entry | None) -> None:
@@ -97,8 +106,8 @@ class Cache:
             return
         yield from tuple(self._referrers.get(entry.key, ()))
         for kind in self._selecting.get(entry.kind, ()):
-            for other in self.entries(kind):
-                if other.namespace == entry.namespace and _any_selects(other, new, old):
+            for other in self._neighbours(kind, entry.namespace):
+                if _any_selects(other, new, old):
                     yield other.key
 
     def owners_of(self, entry: Entry) -> Iterator[ObjectKey]:

@@ -59,11 +59,10 @@ class Controller:
     def _upserted(self, change: Upserted[Entry]) -> None:
         new, old = change.new, change.old
         self._cache.note(new, old)
-        routine = change.initial and old is None
         if new.kind in self._related:
             self._gone.pop(new.key, None)
-            self._look_at(new, routine=routine)
-        if not routine:
+            self._look_at(new, routine=change.initial)
+        if not change.initial:
             self._look_at_affected(new, new, old)
 
     def _deleted(self, old: Entry) -> None:
@@ -135,6 +134,7 @@ class Controller:
         if entry is None:
             if key in self._gone:
                 return self._gone[key][0]
+            self.ledger.forget(key)
             self.queue.forget(key)
             return None
         dispatch = decide(entry, self._cache)
@@ -155,13 +155,19 @@ class Controller:
         self.queue.forget(key)
         if key in self._gone and self._gone[key][0] is dispatch:
             del self._gone[key]
-        elif dispatch.world:
+        elif dispatch.world and self._is_there(key, dispatch.uid):
             self.queue.add(key, Priority.ROUTINE, after=self.ledger.record(key, dispatch.world))
+
+    def _is_there(self, key: ObjectKey, uid: str) -> bool:
+        """Whether the object has not gone, or been created again, while something was sent for it: then nobody can answer that."""
+        entry = self._cache.get(key)
+        return entry is not None and entry.uid == uid
 
     def failed(self, key: ObjectKey, dispatch: Dispatch) -> float:
         """Temporal did not take it; returns the seconds until it is tried again."""
         if not dispatch.world:
-            self._owned_changed[key] = self._clock() + UNTOLD_SECONDS
+            if self._is_there(key, dispatch.uid):
+                self._owned_changed[key] = self._clock() + UNTOLD_SECONDS
         elif key in self._gone and self._gone[key][0] is dispatch:
             self._gone[key] = dispatch, self._clock() + UNTOLD_SECONDS
         self._metrics.queue_retries.inc()

@@ -13,7 +13,7 @@ from kraut_core.errors import KrautError
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.paths import FOREIGN, collection, watched
 from kraut_core.kube.stream import Source, Stream, StreamOptions
-from kraut_operator.cache import Cache
+from kraut_operator.cache import EVERYWHERE, Cache
 from kraut_operator.controller import Controller
 from kraut_operator.entry import Entry
 from kraut_operator.metrics import OperatorMetrics
@@ -27,9 +27,10 @@ SILENT_SECONDS = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Informer:
-    """One stream and the kind that it watches."""
+    """One stream, the kind and the namespace (or EVERYWHERE) that it watches."""
 
     kind: str
+    namespace: str
     stream: Stream[Entry]
 
     def check(self) -> str | None:
@@ -55,15 +56,15 @@ def make_informers(
     views = {kind.name: project_kind(kind, kinds) for kind in kinds}
     views |= {name: project_metadata(name, kinds) for name in _referenced(kinds) if name in FOREIGN}
     declared = {kind.name: kind for kind in kinds}
-    everywhere: list[str | None] = [None]
     informers = []
     for name, view in views.items():
-        for namespace in namespaces or everywhere:
+        for namespace in namespaces or (EVERYWHERE,):
             kind = declared.get(name)
-            path = collection(kind, namespace) if kind is not None else watched(name, namespace)
+            path = collection(kind, namespace or None) if kind is not None else watched(name, namespace or None)
             report = _reporter(name, path, metrics)
             source = Source(path, metadata_only=kind is None)
-            informers.append(Informer(name, Stream(client, source, view, options=options, on_trouble=report)))
+            stream = Stream(client, source, view, options=options, on_trouble=report)
+            informers.append(Informer(name, namespace, stream))
     return informers
 
 
@@ -84,7 +85,7 @@ def _referenced(kinds: Sequence[Kind]) -> list[str]:
 async def run_informers(informers: Sequence[Informer], cache: Cache, controller: Controller) -> None:
     """Feed the controller from all streams, for ever."""
     for informer in informers:
-        cache.attach(informer.kind, informer.stream)
+        cache.attach(informer.kind, informer.stream, informer.namespace)
     async with asyncio.TaskGroup() as group:
         for informer in informers:
             group.create_task(_feed(informer, controller), name=f"informer {informer.stream.source.path}")

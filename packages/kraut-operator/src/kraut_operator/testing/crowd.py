@@ -16,7 +16,7 @@ HOSTS_PER_SECRET = 20
 
 
 class Crowd:
-    """The Hosts ``h0`` to ``h<size - 1>`` of a namespace; twenty of them share a Secret."""
+    """``size`` Hosts of a namespace; twenty of them share a Secret. One that is deleted never comes again: another does, of another name."""
 
     def __init__(self, kube: KubeClient, namespace: str, size: int, *, seed: int) -> None:
         self.changes = 0
@@ -25,6 +25,11 @@ class Crowd:
         self._namespace = namespace
         self._draw = random.Random(seed)  # noqa: S311 - to be the same again, not to be unguessable
         self._numbers = itertools.count(1)
+        self._names = [f"h{number}" for number in range(size)]
+
+    def name(self, number: int) -> str:
+        """What the Host of a place is called now."""
+        return self._names[number]
 
     async def create(self) -> None:
         """Make Secrets and Hosts; each Host is born answered, as after a restart of the operator."""
@@ -36,7 +41,7 @@ class Crowd:
     async def change_something(self) -> None:
         """One change by a person: mostly a spec, at times a request, a deletion, a Secret of twenty."""
         number = self._draw.randrange(self.size)
-        change = self._draw.choices((self._edit, self._request, self._recreate, self._edit_secret), (70, 20, 9, 1))[0]
+        change = self._draw.choices((self._edit, self._request, self._replace, self._edit_secret), (70, 20, 9, 1))[0]
         try:
             await change(number)
         except (NotFoundError, ConflictError):
@@ -64,7 +69,12 @@ class Crowd:
             "hostKeyPolicy": "TrustOnFirstUse",
             "credentialsRef": {"name": f"s{number // HOSTS_PER_SECRET}"},
         }
-        body = {"apiVersion": "kraut.dev/v1alpha1", "kind": "Host", "metadata": {"name": f"h{number}"}, "spec": spec}
+        body = {
+            "apiVersion": "kraut.dev/v1alpha1",
+            "kind": "Host",
+            "metadata": {"name": self.name(number)},
+            "spec": spec,
+        }
         return await self._kube.post_raw(paths.collection(as_kind(Host), self._namespace), body)
 
     async def _edit(self, number: int) -> None:
@@ -75,8 +85,9 @@ class Crowd:
         asked = {"kraut.dev/requested-at": f"now-{next(self._numbers)}"}
         await self._kube.patch_raw(self._path(number), {"metadata": {"annotations": asked}})
 
-    async def _recreate(self, number: int) -> None:
-        await self._kube.delete(Host, self._namespace, f"h{number}")
+    async def _replace(self, number: int) -> None:
+        await self._kube.delete(Host, self._namespace, self.name(number))
+        self._names[number] = f"h{number}-{next(self._numbers)}"
         await self._create(number)
 
     async def _edit_secret(self, number: int) -> None:
@@ -84,7 +95,7 @@ class Crowd:
         await self._kube.patch_raw(path, {"stringData": {"password": f"another-{next(self._numbers)}"}})
 
     def _path(self, number: int) -> str:
-        return paths.item(as_kind(Host), self._namespace, f"h{number}")
+        return paths.item(as_kind(Host), self._namespace, self.name(number))
 
 
 def _is_answered(host: Any, secrets: dict[str, str]) -> bool:
