@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from kraut_core.contracts.reconcile import ReconcileRequest
 from kraut_core.temporal.wake import wake_workflow
@@ -21,13 +21,13 @@ log = structlog.get_logger(__name__)
 
 STANDBY_SECONDS = 0.1
 SIGNAL_TIMEOUT = timedelta(seconds=10)
+REFUSAL = RPCStatusCode.INVALID_ARGUMENT
+"""Temporal's answer for one workflow, that took too many signals for example: it says nothing of the others, and shows that Temporal is
+there."""
 
 
 class Dispatcher:
-    """Wakes workflows of one home cluster, while ``may_send`` says so.
-
-    ``trouble`` says why Temporal did not take the last signal, None when it did.
-    """
+    """Wakes workflows of one home cluster, while ``may_send`` says so."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Dispatcher:
         rate: float,
         may_send: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.trouble: str | None = None
+        self._trouble: tuple[ObjectKey, str] | None = None
         self._controller = controller
         self._client = client
         self._metrics = metrics
@@ -48,6 +48,13 @@ class Dispatcher:
         self._may_send = may_send
         self._free = asyncio.Semaphore(concurrency)
         self._bucket = TokenBucket(rate, burst=concurrency, clock=time.monotonic)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why Temporal did not take the last signal that failed; None once it took one, or that one is not needed any more."""
+        if self._trouble is None or not self._controller.queue.has_failed(self._trouble[0]):
+            return None
+        return self._trouble[1]
 
     async def run(self) -> None:
         """Send for ever. On cancellation what is in flight is cancelled: the next leader compares and sends again."""
@@ -116,15 +123,20 @@ class Dispatcher:
         self._controller.sent(key, dispatch)
         self._metrics.dispatches.labels(key.kind, dispatch.reason).inc()
         log.debug("workflow woken", **key._asdict(), reason=dispatch.reason, generation=dispatch.generation)
-        if self.trouble is not None:
-            self.trouble = None
+        if self._trouble is not None:
+            self._trouble = None
             log.info("Temporal takes signals again")
 
     def _failed(self, key: ObjectKey, dispatch: Dispatch, error: Exception) -> None:
-        code = error.status.name if isinstance(error, RPCError) else type(error).__name__
+        status = error.status if isinstance(error, RPCError) else None
+        code = status.name if status is not None else type(error).__name__
         self._metrics.dispatch_failures.labels(code).inc()
         wait = self._controller.failed(key, dispatch)
         log.debug("workflow not woken", **key._asdict(), error=str(error), retry_seconds=wait)
+        if status == REFUSAL:
+            log.warning("Temporal refuses a signal", **key._asdict(), error=str(error), retry_seconds=wait)
+            self._trouble = None
+            return
         if self.trouble is None:
             log.warning("Temporal does not take signals", code=code, error=str(error))
-        self.trouble = f"the last signal failed with {code}: {error}"
+        self._trouble = key, f"the last signal failed with {code}: {error}"

@@ -126,6 +126,10 @@ class WorkQueue(Generic[K]):
         self.add(key, min(self._processing.get(key, Priority.RETRY), Priority.RETRY), after=wait)
         return wait
 
+    def has_failed(self, key: K) -> bool:
+        """Whether the last attempt of a key failed, and it waits for the next one or is worked on again."""
+        return key in self._failures
+
     def forget(self, key: K) -> None:
         """The key succeeded: its next failure is its first."""
         self._failures.pop(key, None)
