@@ -9,6 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+JITTER = 1.2
+"""A pause between attempts is stretched at random by up to this factor, as client-go's."""
+
+
+def attempt_seconds(renew_seconds: float) -> float:
+    """How long one attempt to take or renew the Lease may take."""
+    return renew_seconds / 2
+
 
 @dataclass(frozen=True, slots=True)
 class LeaseRecord:

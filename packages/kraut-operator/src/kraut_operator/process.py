@@ -28,6 +28,7 @@ from kraut_operator.dispatcher import Dispatcher
 from kraut_operator.election import Election, ElectionOptions
 from kraut_operator.entry import Entry
 from kraut_operator.informers import Informer, check_informers, make_informers, run_informers
+from kraut_operator.lease import attempt_seconds
 from kraut_operator.metrics import OperatorMetrics
 from kraut_operator.settings import OperatorProcessSettings
 
@@ -91,7 +92,7 @@ class Operator:
         )
 
     def _namespaces(self) -> list[str]:
-        return [name for name in self._settings.operator.namespaces.split(",") if name]
+        return list(dict.fromkeys(name for name in self._settings.operator.namespaces.split(",") if name))
 
     def _make_election(self) -> Election | None:
         operator, kube = self._settings.operator, self._settings.kube
@@ -104,7 +105,7 @@ class Operator:
             lease_seconds=operator.lease_seconds,
             renew_seconds=operator.renew_seconds,
             retry_seconds=operator.retry_seconds,
-            attempt_seconds=operator.renew_seconds / 2,
+            attempt_seconds=attempt_seconds(operator.renew_seconds),
         )
         return Election(
             options,

@@ -13,6 +13,7 @@ from kraut_core.settings import (
     SettingsGroup,
     TemporalSettings,
 )
+from kraut_operator.lease import JITTER, attempt_seconds
 
 
 class OperatorSettings(SettingsGroup):
@@ -67,7 +68,7 @@ class OperatorSettings(SettingsGroup):
         default=10,
         ge=2,
         le=590,
-        description="Seconds within which the leader must renew the Lease; else it ends. Default 10; must be less than lease_seconds.",
+        description="Seconds within which the leader must renew the Lease; else it ends. Default 10; must be less than lease_seconds, and leave time for retry_seconds and an attempt (half of it).",
     )
     retry_seconds: int = Field(
         default=2, ge=1, le=60, description="Seconds between two attempts to take or renew the Lease. Default 2."
@@ -75,10 +76,21 @@ class OperatorSettings(SettingsGroup):
 
     @model_validator(mode="after")
     def _a_leader_ends_before_the_next_begins(self) -> Self:
-        if not self.retry_seconds < self.renew_seconds < self.lease_seconds:
+        if not self.renew_seconds < self.lease_seconds:
             raise ValueError(
-                "expected KRAUT_OPERATOR_RETRY_SECONDS < KRAUT_OPERATOR_RENEW_SECONDS < KRAUT_OPERATOR_LEASE_SECONDS, found "
-                f"{self.retry_seconds}, {self.renew_seconds} and {self.lease_seconds}: else there could be two leaders"
+                "expected KRAUT_OPERATOR_RENEW_SECONDS < KRAUT_OPERATOR_LEASE_SECONDS, found "
+                f"{self.renew_seconds} and {self.lease_seconds}: else there could be two leaders"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_healthy_leader_can_renew(self) -> Self:
+        longest = (self.renew_seconds - attempt_seconds(self.renew_seconds)) / JITTER
+        if self.retry_seconds > longest:
+            raise ValueError(
+                f"expected KRAUT_OPERATOR_RETRY_SECONDS of at most {longest:.1f}, so that a pause stretched by {JITTER - 1:.0%} and an "
+                "attempt, of half of KRAUT_OPERATOR_RENEW_SECONDS, fit into the time to renew, found "
+                f"{self.retry_seconds} and {self.renew_seconds}: else a healthy leader would end"
             )
         return self
 
