@@ -1,9 +1,10 @@
 import errno
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from kraut_cli import inplace
-from kraut_cli.inplace import write_in_place
+from kraut_cli.inplace import one_writer, write_in_place
 
 
 def test_a_file_keeps_its_inode_and_mode(tmp_path):
@@ -35,3 +36,30 @@ def test_a_full_disk_costs_nothing(tmp_path, monkeypatch):
         write_in_place(file, "new")
     assert file.read_text() == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["authn.yaml"]
+
+
+def test_nobody_can_make_it_write_elsewhere(tmp_path):
+    """In a folder that others may write to, a link that bears the name of the file beside would lead anywhere."""
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "authn.yaml").write_text("old")
+    (folder / ".authn.yaml.kraut").symlink_to(victim)
+    write_in_place(folder / "authn.yaml", "new")
+    assert victim.read_text() == "theirs"
+    assert (folder / "authn.yaml").read_text() == "new"
+
+
+def test_one_writes_at_a_time(tmp_path):
+    """Who reads, changes and writes loses nothing of another who does the same."""
+    file = tmp_path / "count"
+    file.write_text("0")
+
+    def count(_):
+        with one_writer(file):
+            write_in_place(file, str(int(file.read_text()) + 1))
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(count, range(64)))
+    assert file.read_text() == "64"

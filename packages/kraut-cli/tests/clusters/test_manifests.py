@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from kraut_cli.clusters.files import read_yaml, server_in, write_when_changed
-from kraut_cli.clusters.manifests import Wish, cluster_manifest, home_manifests, path_of, target_manifests
+from kraut_cli.clusters.manifests import Wish, cluster_manifest, home_manifests, left_over, path_of, target_manifests
 from kraut_core.errors import InvalidSpecError
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -131,3 +131,28 @@ def test_a_file_that_says_the_same_is_left_alone(tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert read_yaml(file, "x") == {"a": 2}
     assert [entry.name for entry in tmp_path.iterdir()] == ["authentication.yaml"]
+
+
+def test_what_an_earlier_connection_left_there_is_said():
+    """Fewer roles, or another name of the home cluster: the other side goes on granting what it granted."""
+    before = target_manifests(wish(cluster_roles=("view", "edit")))
+    assert left_over(wish(cluster_roles=("view", "edit")), before) == []
+    [said] = left_over(wish(cluster_roles=("view",)), before)
+    assert before[2]["metadata"]["name"] in said
+    assert "ClusterRole edit" in said
+    assert "delete" in said
+
+    renamed = left_over(wish(home="orient"), before)
+    assert len(renamed) == 3
+    assert all("kraut:east:system:serviceaccount:fleet:kraut" in said for said in renamed)
+    assert all("if this cluster was called east" in said for said in renamed)
+
+
+def test_what_others_granted_is_not_said():
+    others = [
+        *target_manifests(wish(namespace="other", cluster_roles=("view",))),
+        *target_manifests(wish(account="other", cluster_roles=("view",))),
+    ]
+    by_hand = [{**binding, "metadata": {"name": "mine"}} for binding in target_manifests(wish(cluster_roles=("edit",)))]
+    odd = [{}, {"metadata": {"name": "kraut-x"}}, {"metadata": {"name": "kraut-x"}, "subjects": [{"kind": "User"}]}]
+    assert left_over(wish(), [*others, *by_hand, *odd]) == []

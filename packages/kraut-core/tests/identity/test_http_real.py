@@ -23,6 +23,12 @@ pytestmark = pytest.mark.integration
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
+async def test_authorities_that_are_no_ascii_are_none_and_break_nothing():
+    async with SafeHttp(networks=LOOPBACK, ca="# Z\u00fcrich\n") as http:
+        with pytest.raises(CredentialError, match="should hold PEM certificates"):
+            await http.get("https://localhost:1/")
+
+
 def redirect(location):
     return web.Response(status=302, headers={"Location": location})
 

@@ -33,6 +33,11 @@ EXISTING: Final = click.Path(dir_okay=False, exists=True, path_type=Path)
 )
 @click.option("--target-context", help="Context of that kubeconfig.")
 @click.option(
+    "--target-version",
+    metavar="VERSION",
+    help="Kubernetes version of the other API server, such as 1.33: its file is written as that one reads it. [default: as it says by --target-kubeconfig, else 1.34 or newer]",
+)
+@click.option(
     "--server", help="URL of the other API server, as kraut-worker reaches it. [default: as in --target-kubeconfig]"
 )
 @click.option("--ca-file", type=EXISTING, help="PEM authorities of that server. [default: as in --target-kubeconfig]")
@@ -101,7 +106,7 @@ def connect(
     The other API server trusts this cluster's issuer (or a provider that does), for one audience: that is an entry of its
     AuthenticationConfiguration, which is printed or put into its file. This cluster gets a service account, the right for
     kraut-worker to ask for tokens of this one account, and the Cluster; the other one gets bindings for the user that the
-    account is there. Running it again with the same options changes nothing.
+    account is there. Running it again with the same options changes nothing; with others it takes nothing away there, and says what is left.
 
     The other API server takes a changed file only when every issuer in it answers; one that does not answer from here is a warning.
 
@@ -117,6 +122,8 @@ def connect(
     plan = work.plan(existing=authentication_config)
     for problem in asyncio.run(silent_issuers(plan.configuration)):
         note(f"warning: {problem}")
+    for sentence in plan.left:
+        note(f"warning: {sentence}")
     if export:
         click.echo(_sections(plan.home, plan.target, plan.configuration), nl=False)
         return

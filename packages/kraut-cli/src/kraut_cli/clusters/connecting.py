@@ -7,14 +7,18 @@ from typing import Any
 
 import click
 
-from kraut_cli.clusters.applying import apply_all, read_issuer
-from kraut_cli.clusters.files import read_yaml, server_in, write_when_changed
-from kraut_cli.clusters.manifests import Manifest, Wish, home_manifests, path_of, target_manifests
+from kraut_cli.clusters.applying import apply_all, read_bindings, read_issuer, read_version
+from kraut_cli.clusters.authorities import read_authorities, take_certificates
+from kraut_cli.clusters.files import read_exchange, read_yaml, server_in, write_when_changed
+from kraut_cli.clusters.manifests import Manifest, Wish, home_manifests, left_over, path_of, target_manifests
 from kraut_cli.formats.dump import name_of
+from kraut_cli.inplace import one_writer
 from kraut_cli.session import Session
 from kraut_core.errors import InvalidSpecError
 from kraut_core.identity.authentication import (
+    V1,
     Issuer,
+    api_version_of,
     build_configuration,
     trust_cluster,
     trust_keycloak,
@@ -33,6 +37,7 @@ class Options:
     home_name: str
     target_kubeconfig: Path | None
     target_context: str | None
+    target_version: str | None
     server: str | None
     ca_file: Path | None
     service_account: str
@@ -49,11 +54,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What is to be on this side, on the other side, and in the other API server's file."""
+    """What is to be on this side, on the other side, and in the other API server's file: ``entry``, which makes ``configuration`` of
+    what stands there now. ``api_version`` is for a new file; ``left`` says what earlier connections left on the other side.
+    """
 
     home: list[Manifest]
     target: list[Manifest]
+    entry: dict[str, Any]
+    api_version: str
     configuration: dict[str, Any]
+    left: list[str]
 
     @property
     def cluster_path(self) -> str:
@@ -76,23 +86,39 @@ class Connecting:
         issuer = options.issuer or self.session.run(read_issuer)
         if issuer is None:
             raise click.UsageError("this cluster's issuer may not be read: name it with --issuer")
+        api_version = self._api_version()
         found = self._target.run(read_issuer) if self._target is not None else None
         if found == issuer:
             raise InvalidSpecError(
                 f"both clusters have the issuer {issuer}, so neither can trust the other: give each an issuer of its own (--service-account-issuer)"
             )
-        wish = self._wish(found)
-        document = read_yaml(existing, "an AuthenticationConfiguration") if existing and existing.exists() else None
-        entry = join_entry(document, self._entry(issuer), replace=options.replace, second_issuer=options.second_issuer)
-        configuration = build_configuration([entry], existing=document)
-        return Planned(home_manifests(wish), target_manifests(wish), configuration)
+        wish, entry = self._wish(found), self._entry(issuer)
+        configuration = self._configuration(entry, api_version, existing)
+        left = left_over(wish, self._target.run(read_bindings)) if self._target is not None else []
+        return Planned(home_manifests(wish), target_manifests(wish), entry, api_version, configuration, left)
+
+    def _api_version(self) -> str:
+        """Of a new document, as the other API server reads it. Raises InvalidSpecError when it reads none."""
+        version = self._options.target_version
+        if version is None and self._target is not None:
+            version = self._target.run(read_version)
+        return V1 if version is None else api_version_of(version)
+
+    def _configuration(self, entry: dict[str, Any], api_version: str, path: Path | None) -> dict[str, Any]:
+        """The document with the entry in it and all that stands there. Raises InvalidSpecError when that speaks against it, OSError."""
+        options = self._options
+        document = read_yaml(path, "an AuthenticationConfiguration") if path is not None and path.exists() else None
+        joined = join_entry(document, entry, replace=options.replace, second_issuer=options.second_issuer)
+        return build_configuration([joined], existing=document, api_version=api_version)
 
     def _wish(self, target_issuer: str | None) -> Wish:
         options = self._options
-        server, ca = options.server, options.ca_file.read_text() if options.ca_file else ""
+        server, ca = options.server, read_authorities(options.ca_file) if options.ca_file else ""
         if options.target_kubeconfig is not None:
             known = server_in(options.target_kubeconfig, options.target_context)
-            server, ca = server or known[0], ca or known[1]
+            server = server or known[0]
+            if known[1] and not ca:
+                ca = take_certificates(known[1], f"the kubeconfig {options.target_kubeconfig}")
         if not server:
             raise click.UsageError("name the --server, or give --target-kubeconfig")
         if (options.provider is None) != (options.provider_issuer is None):
@@ -101,7 +127,7 @@ class Connecting:
             raise click.UsageError(
                 "--provider-claim says what stands in the tokens of --provider-issuer: name that too"
             )
-        exchange = read_yaml(options.provider, "`provider` and `clientAuthentication`") if options.provider else {}
+        provider, client = read_exchange(options.provider) if options.provider else (None, {})
         return Wish(
             name=options.name,
             namespace=options.namespace,
@@ -112,8 +138,8 @@ class Connecting:
             audience=options.audience,
             issuer=target_issuer,
             cluster_roles=options.cluster_role,
-            provider=exchange.get("provider") if options.provider else None,
-            client_authentication=exchange.get("clientAuthentication") or {},
+            provider=provider,
+            client_authentication=client,
         )
 
     def _entry(self, issuer: str) -> dict[str, Any]:
@@ -121,7 +147,7 @@ class Connecting:
         trusted = Issuer(
             url=options.provider_issuer or issuer,
             audience=options.audience,
-            ca=options.issuer_ca.read_text() if options.issuer_ca else "",
+            ca=read_authorities(options.issuer_ca) if options.issuer_ca else "",
             discovery_url=options.discovery_url,
         )
         if options.provider_claim is not None:
@@ -154,8 +180,12 @@ class Connecting:
             yield f"{name_of(manifest)} {what}{said}"
 
     def write_configuration(self, plan: Planned, path: Path, *, dry_run: bool) -> str:
-        """Put the document into the file; says what was done."""
+        """Put the entry into the file as it is by now; says what was done. Raises InvalidSpecError, OSError."""
         if dry_run:
-            same = path.exists() and read_yaml(path, "an AuthenticationConfiguration") == plan.configuration
+            would_be = self._configuration(plan.entry, plan.api_version, path)
+            same = path.exists() and read_yaml(path, "an AuthenticationConfiguration") == would_be
             return f"{path} {'unchanged' if same else 'would be written'} (dry run)"
-        return f"{path} {'written' if write_when_changed(path, plan.configuration) else 'unchanged'}"
+        with one_writer(path):
+            # Since it was planned, both API servers and every issuer were asked: somebody else may have written it.
+            written = write_when_changed(path, self._configuration(plan.entry, plan.api_version, path))
+        return f"{path} {'written' if written else 'unchanged'}"

@@ -23,6 +23,20 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
     return document
 
 
+def read_exchange(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """``provider`` and ``clientAuthentication`` (empty when absent) of a file as --provider takes it. Raises InvalidSpecError, OSError."""
+    document = read_yaml(path, "provider and, if needed, clientAuthentication")
+    provider, client = document.get("provider"), document.get("clientAuthentication") or {}
+    if not {*document} <= {"provider", "clientAuthentication"} or not isinstance(client, dict):
+        provider = None
+    if not provider or not isinstance(provider, dict):
+        raise InvalidSpecError(
+            f"{path} should be a mapping of provider and, if needed, clientAuthentication to what spec.access.exchange has of these names, it has "
+            f"{', '.join(sorted(map(str, document))) or 'nothing'}; correct it"
+        )
+    return provider, client
+
+
 def server_in(path: Path, context: str | None) -> tuple[str, str]:
     """The URL and the authorities (PEM, empty: the system's) of a kubeconfig's context. Raises InvalidSpecError, OSError."""
     document = read_yaml(path, "a kubeconfig")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kraut_cli.clusters.authorities import certificates
 from kraut_core.errors import KrautError
 from kraut_core.identity.discovery import parse_discovery
 
@@ -38,8 +39,10 @@ async def _problem(issuer: Mapping[str, Any]) -> str:
     document = str(issuer.get("discoveryURL") or url.removesuffix("/") + WELL_KNOWN)
     # A person's own file names them, and no answer is shown: any address may be meant, that of this machine too.
     anywhere = parse_networks(["0.0.0.0/0", "::/0"])
+    authorities = str(issuer.get("certificateAuthority") or "")
     try:
-        async with SafeHttp(networks=anywhere, ca=str(issuer.get("certificateAuthority") or "")) as http:
+        # Without comments, as kube-apiserver reads it; what has no certificate in it is said to be none.
+        async with SafeHttp(networks=anywhere, ca="\n".join(certificates(authorities)) or authorities) as http:
             await http.get(parse_discovery(await http.get(document), url).jwks_uri)
     except KrautError as error:
         return error.message.rstrip(".")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from kraut_core.api.meta import API_VERSION
 from kraut_core.api.v1alpha1.cluster import Cluster
 from kraut_core.errors import InvalidSpecError
-from kraut_core.identity.users import map_service_account
+from kraut_core.identity.users import PREFIX, map_service_account
 
 Manifest = dict[str, Any]
 
@@ -115,6 +115,35 @@ def _binding(wish: Wish, role: str) -> Manifest:
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": wish.user}],
     }
+
+
+def left_over(wish: Wish, bindings: Sequence[Manifest]) -> list[str]:
+    """A sentence for each of the other cluster's ``bindings`` that an earlier connection of this account made and this one does not.
+
+    Which name this cluster had is not known there: another cluster may have an account of the same name.
+    """
+    wanted = {manifest["metadata"]["name"] for manifest in target_manifests(wish)}
+    found = []
+    for binding in bindings:
+        name = str((binding.get("metadata") or {}).get("name", ""))
+        role = (binding.get("roleRef") or {}).get("name")
+        users = [
+            str(subject.get("name", "")) for subject in binding.get("subjects") or () if subject.get("kind") == "User"
+        ]
+        if name in wanted or not name.startswith("kraut-"):
+            continue
+        for user in users:
+            home = user.removeprefix(PREFIX).removesuffix(f":{wish.subject}")
+            if user == wish.user:
+                found.append(
+                    f"ClusterRoleBinding {name} there still gives this account ClusterRole {role}, as an earlier connection wanted: delete it if "
+                    "that is over"
+                )
+            elif user == f"{PREFIX}{home}:{wish.subject}":
+                found.append(
+                    f"ClusterRoleBinding {name} there gives {user} ClusterRole {role}: delete it if this cluster was called {home} before"
+                )
+    return found
 
 
 _PLURALS: Final = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from kraut_cli.failures import CommandError, NotReadyError
-from kraut_cli.inplace import write_in_place
+from kraut_cli.inplace import one_writer, write_in_place
 from kraut_cli.options import cluster_options, common_options
 from kraut_cli.session import Session
 from kraut_cli.terminal import note, progress
@@ -54,12 +54,10 @@ def forget_keys(file: Path, *, wait: bool, timeout: timedelta, session: Session)
 
     Tokens of keys that are still published go on working: the API server reads them again at once.
     """
-    text = sys.stdin.read() if str(file) == "-" else _read(file)
-    changed = mark(text, datetime.now(UTC))
     if str(file) == "-":
-        click.echo(changed, nl=False)
+        click.echo(mark(sys.stdin.read(), datetime.now(UTC)), nl=False)
         return
-    write_in_place(file, changed)
+    changed = _change(file)
     note(f"{file} changed; its kube-apiserver takes it within a minute.")
     if wait:
         with progress("waiting for the API server to take it"):
@@ -78,6 +76,13 @@ def mark(text: str, now: datetime) -> str:
 def config_hash(text: str) -> str:
     """How kube-apiserver's metrics name a file."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _change(file: Path) -> str:
+    with one_writer(file):
+        changed = mark(_read(file), datetime.now(UTC))
+        write_in_place(file, changed)
+    return changed
 
 
 def _read(file: Path) -> str:

@@ -4,6 +4,7 @@ Written for ``--authentication-config``; kube-apiserver reads the file again whe
 per target. https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,7 @@ V1: Final = f"{GROUP}/v1"
 V1BETA1: Final = f"{GROUP}/v1beta1"
 """Kubernetes 1.30 and newer."""
 KIND: Final = "AuthenticationConfiguration"
+_VERSION: Final = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})(?![0-9])")
 
 DEX_CONNECTOR: Final = "claims.?federated_claims.?connector_id.orValue('')"
 DEX_SUBJECT: Final = "claims.?preferred_username.orValue('')"
@@ -70,6 +72,20 @@ class Issuer:
             )
         if self.discovery_url == self.url:
             raise InvalidSpecError(f"issuer {self.url}: leave the discovery URL out, it is the same")
+
+
+def api_version_of(kubernetes: str) -> str:
+    """The newest ``apiVersion`` that a kube-apiserver of this version (``v1.33.4``, ``1.33``) reads. Raises InvalidSpecError."""
+    found = _VERSION.match(kubernetes)
+    if found is None:
+        raise InvalidSpecError(f"a version of Kubernetes should be written like 1.33 or v1.33.4, it is {kubernetes!r}")
+    version = int(found[1]), int(found[2])
+    if version < (1, 30):
+        raise InvalidSpecError(
+            f"an API server should be Kubernetes 1.30 or newer to trust an issuer by an {KIND}, this one is {kubernetes}: upgrade it, or reach "
+            "the cluster by a kubeconfig"
+        )
+    return V1 if version >= (1, 34) else V1BETA1
 
 
 def trust_cluster(issuer: Issuer, cluster: str) -> dict[str, Any]:

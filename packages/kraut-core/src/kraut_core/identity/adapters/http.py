@@ -148,9 +148,11 @@ class SafeHttp:
             changed_at = self._ca_file.stat().st_mtime if self._ca_file else 0.0
             if self._trust is None or self._trust[0] != changed_at:
                 self._trust = changed_at, ssl.create_default_context(cafile=self._ca_file, cadata=self._ca or None)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, TypeError, ValueError) as error:
+            # Of text that is not ASCII: TypeError.
+            said = getattr(error, "strerror", None) or error
             raise CredentialError(
-                f"{self._ca_file or 'caBundle'} should hold PEM certificates of authorities ({error.strerror or error}); mount or correct it"
+                f"{self._ca_file or 'caBundle'} should hold PEM certificates of authorities ({said}); mount or correct it"
             ) from None
         context = self._trust[1]
         # Python >= 3.13 refuses authorities without a key usage extension, which Go accepts.
