@@ -18,6 +18,7 @@ from kraut_worker.facts.model import (
     Packages,
     PendingUpdate,
     RebootRequired,
+    SystemState,
 )
 from kraut_worker.planning.observe import SHOWN, observe
 from kraut_worker.testing.scenes import KEY, on_host
@@ -35,6 +36,7 @@ FACTS = HostFacts(
         architecture="amd64",
         uptime_seconds=3600,
     ),
+    system_state=SystemState(starting=False, writable=True),
     capacity=Capacity(cpu=2, memory_bytes=1 << 30, disk_bytes=1 << 33),
     reboot_required=RebootRequired(required=True, packages=("linux-image-amd64",)),
     package_lists=PackageLists(refreshed_at=REFRESHED),
@@ -69,12 +71,18 @@ def test_all_facts_are_seen():
     assert seen.package_problem is None
 
 
-@pytest.mark.parametrize("fact", ["machine", "operations", "cluster_node", "reboot_required"])
+@pytest.mark.parametrize("fact", ["machine", "system_state", "operations", "cluster_node", "reboot_required"])
 def test_without_what_decisions_rest_on_nothing_is_decided(fact):
     with pytest.raises(UnknownOutcomeError) as raised:
         observe(replace(FACTS, **{fact: error(fact)}), KEY)
     assert (raised.value.reason, raised.value.permanent) == ("CommandFailed", False)
     assert fact in raised.value.message
+
+
+@pytest.mark.parametrize(("starting", "writable"), [(True, True), (False, False)])
+def test_a_boot_that_is_not_over_and_a_read_only_file_system_are_seen(starting, writable):
+    seen = observe(replace(FACTS, system_state=SystemState(starting=starting, writable=writable)), KEY)
+    assert (seen.starting, seen.read_only) == (starting, not writable)
 
 
 def test_a_host_without_a_readable_capacity_has_none():

@@ -139,6 +139,32 @@ CASES = [
         },
     ),
     (
+        "answers after its reboot while systemd starts it -> not Ready yet, Reconciling",
+        make_scene(
+            make_host(status=HostStatus(operations=[make_operation("Succeeded", type_="Reboot", boot="boot-0")])),
+            make_observation(starting=True),
+        ),
+        {
+            "Ready": ("Unknown", "Rebooting"),
+            UP_TO_DATE: ("True", "NoUpdatesPending"),
+            RECONCILING: ("True", "Stabilizing"),
+        },
+    ),
+    (
+        "systemd starts units for ever at a host that kraut did not reboot -> Ready",
+        make_scene(make_host(), make_observation(starting=True)),
+        {"Ready": ("True", "Reachable"), UP_TO_DATE: ("True", "NoUpdatesPending")},
+    ),
+    (
+        "a file system came up read-only -> not Ready, Stalled",
+        make_scene(make_host(), make_observation(read_only=True)),
+        {
+            "Ready": ("False", "ReadOnlyFileSystem"),
+            UP_TO_DATE: ("True", "NoUpdatesPending"),
+            STALLED: ("True", "ReadOnlyFileSystem"),
+        },
+    ),
+    (
         "updates are being installed -> Ready, Reconciling",
         make_scene(
             make_host(status=HostStatus(operations=[make_operation()])),

@@ -17,6 +17,7 @@ from kraut_worker.facts.package_lists import PACKAGE_LISTS, package_lists
 from kraut_worker.facts.packages import PACKAGES
 from kraut_worker.facts.reboot_required import REBOOT_REQUIRED
 from kraut_worker.facts.sections import join_commands, split_answers
+from kraut_worker.facts.system_state import SYSTEM_STATE
 from kraut_worker.ports import Shell
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ def all_facts(max_list_age: timedelta) -> tuple[Fact[Any], ...]:
     The lists come before the packages that are computed from them.
     """
     lists = package_lists(int(max_list_age.total_seconds()))
-    return (OS_RELEASE, MACHINE, CAPACITY, CLUSTER_NODE, OPERATIONS, REBOOT_REQUIRED, lists, PACKAGES)
+    return (OS_RELEASE, MACHINE, SYSTEM_STATE, CAPACITY, CLUSTER_NODE, OPERATIONS, REBOOT_REQUIRED, lists, PACKAGES)
 
 
 async def gather_facts(shell: Shell, *, max_list_age: timedelta, timeout_seconds: float = 300) -> HostFacts:
@@ -51,6 +52,7 @@ async def gather_facts(shell: Shell, *, max_list_age: timedelta, timeout_seconds
     return HostFacts(
         os_release=_read(OS_RELEASE, answers),
         machine=_read(MACHINE, answers),
+        system_state=_read(SYSTEM_STATE, answers),
         capacity=_read(CAPACITY, answers),
         reboot_required=_read(REBOOT_REQUIRED, answers),
         package_lists=_read(PACKAGE_LISTS, answers),

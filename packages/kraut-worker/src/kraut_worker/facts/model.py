@@ -40,6 +40,14 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class SystemState:
+    """``starting``: systemd has not started all units of this boot yet. ``writable``: /var/lib is."""
+
+    starting: bool
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """Logical processors, memory (MemTotal) and size of the root file system in bytes."""
 
@@ -132,6 +140,7 @@ class HostFacts:
 
     os_release: OsRelease | FactError
     machine: Machine | FactError
+    system_state: SystemState | FactError
     capacity: Capacity | FactError
     reboot_required: RebootRequired | FactError
     package_lists: PackageLists | FactError

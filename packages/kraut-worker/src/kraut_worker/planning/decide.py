@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from kraut_core.api.conditions import READY, find
 from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
 from kraut_core.errors import AuthenticationError, InvalidSpecError
 from kraut_worker.planning import verdicts
+from kraut_worker.planning.clock import is_credible
 from kraut_worker.planning.retries import did_harm, is_exhausted, newest, retry_at, setbacks
 from kraut_worker.planning.scene import Problem, Scene, Situation
 from kraut_worker.planning.settle import deadline_passed, open_operation
@@ -20,6 +21,8 @@ LONGEST_TIMER = timedelta(hours=1)
 
 QUICK_LOOKS = 10
 """After so many looks in a row that found trouble, only the sweeps look again."""
+
+READ_ONLY_MESSAGE = "/var/lib of the host is on a read-only file system, so that nothing can be done to it: see its kernel log, and mend it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,41 @@ def _busy_with(action: Literal["Start", "Stay"], operation: OperationType) -> De
     return Decision(action, verdicts.UPDATING_PACKAGES, message, progressing=True, operation=start)
 
 
+def _coming_up(situation: Situation) -> Decision | None:
+    """The first login is not the end of a reboot: services start, and what they mount or check may still fail.
+
+    A unit that never gets ready does not hold the place for ever: progressDeadlineSeconds count from the decision to reboot.
+    """
+    if not is_coming_up(situation):
+        return None
+    message = "the host answers after its reboot, and systemd is still starting it"
+    return Decision("Wait", verdicts.STABILIZING, message, progressing=True, recheck=timedelta(seconds=2))
+
+
+def is_coming_up(situation: Situation) -> bool:
+    """Whether the host was just rebooted and its boot is not over."""
+    scene = situation.scene
+    last = newest(situation.operations)
+    if scene.observation is None or not scene.observation.starting or last is None:
+        return False
+    rebooted = last.type == "Reboot" and last.result == "Succeeded"
+    return rebooted and not deadline_passed(last, scene.policy.progress_deadline_seconds, scene.now)
+
+
+def _read_only(situation: Situation) -> Decision | None:
+    observation = situation.scene.observation
+    if observation is None or not observation.read_only:
+        return None
+    return Decision(
+        action="Wait" if situation.scene.attempt < QUICK_LOOKS else "Rest",
+        reason=verdicts.READ_ONLY,
+        message=READ_ONLY_MESSAGE,
+        stalled=True,
+        healing=True,
+        recheck=timedelta(seconds=60),
+    )
+
+
 def _paused(situation: Situation) -> Decision | None:
     if not situation.scene.host.spec.paused:
         return None
@@ -165,7 +203,10 @@ def _steadiness(situation: Situation) -> Decision | None:
 
 def _ready_since(scene: Scene) -> datetime:
     ready = find(scene.host.status.conditions, READY) if scene.host.status else None
-    return ready.last_transition_time if ready is not None and ready.status == "True" else scene.now
+    if ready is None or ready.status != "True":
+        return scene.now
+    since = ready.last_transition_time
+    return since if is_credible(since, scene.now) else datetime.min.replace(tzinfo=UTC)
 
 
 def _cluster_node(situation: Situation) -> Decision | None:
@@ -267,9 +308,11 @@ RULES: tuple[Rule, ...] = (
     _trouble,
     _in_flight,
     _reporting,
+    _coming_up,
     _paused,
     _claimed,
     _cluster_node,
+    _read_only,
     _nothing_wanted,
     _unsupported,
     _policy_missing,

@@ -17,6 +17,7 @@ from kraut_worker.facts.model import (
     PackageLists,
     Packages,
     RebootRequired,
+    SystemState,
 )
 from kraut_worker.planning.scene import Observation, Problem
 
@@ -29,10 +30,11 @@ FactT = TypeVar("FactT")
 def observe(facts: HostFacts, host_key: str) -> Observation:
     """The observation that the facts make.
 
-    Raises UnknownOutcomeError when the machine, what runs on it or whether it is a cluster node could not be read: deciding
-    without them could run something twice, or on a host that belongs to a cluster.
+    Raises UnknownOutcomeError when the machine, its state, what runs on it or whether it is a cluster node could not be read:
+    deciding without them could run something twice, too early, or on a host that belongs to a cluster.
     """
     machine = _needed(facts.machine, Machine)
+    state = _needed(facts.system_state, SystemState)
     operations = _needed(facts.operations, Operations)
     node = _needed(facts.cluster_node, ClusterNode)
     reboot = _needed(facts.reboot_required, RebootRequired)
@@ -48,6 +50,8 @@ def observe(facts: HostFacts, host_key: str) -> Observation:
         reboot_required_by=reboot.packages[:SHOWN],
         cluster_node=", ".join(node.evidence[:3]),
         uptime_seconds=machine.uptime_seconds,
+        starting=state.starting,
+        read_only=not state.writable,
         operations={operation.id: operation for operation in operations.newest},
         fencing_token=operations.fencing_token,
         host_key=host_key,

@@ -8,7 +8,8 @@ from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
 from kraut_worker.messages import Assessment, OperationOrder
 from kraut_worker.planning import verdicts
 from kraut_worker.planning.budget import Denied
-from kraut_worker.planning.decide import Decision, decide, is_disrupted
+from kraut_worker.planning.clock import corrected
+from kraut_worker.planning.decide import Decision, decide, is_coming_up, is_disrupted
 from kraut_worker.planning.retries import count_failures
 from kraut_worker.planning.scene import Scene, Situation
 from kraut_worker.planning.settle import HISTORY, ended_now, open_operation, settle_operations
@@ -29,12 +30,15 @@ class Plan:
     fencing_token: int
     disrupted: bool
     """The host needs its place in the budget, or keeps it."""
+    coming_up: bool = False
+    """The host was just rebooted and its boot is not over."""
     ended: tuple[OperationStatus, ...] = ()
     """Operations whose end was observed just now."""
 
 
 def plan_host(scene: Scene) -> Plan:
     """Decide the next step of a host. A decision to start still needs a place in the budget: ``start`` or ``postpone`` it."""
+    scene = replace(scene, host=corrected(scene.host, scene.now))
     status = scene.host.status
     before = list(status.operations) if status else []
     operations = settle_operations(scene)
@@ -49,6 +53,7 @@ def plan_host(scene: Scene) -> Plan:
         failures=situation.failures,
         fencing_token=_greatest_token(scene),
         disrupted=is_disrupted(situation, decision),
+        coming_up=is_coming_up(situation),
         ended=tuple(ended),
     )
 

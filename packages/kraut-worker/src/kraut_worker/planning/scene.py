@@ -44,6 +44,10 @@ class Observation:
     cluster_node: str = ""
     """What makes it a node of a cluster: ``kubelet``, ``k3s``, ``rke2``; empty when it is none."""
     uptime_seconds: float = 0.0
+    starting: bool = False
+    """systemd has not started all units of this boot yet."""
+    read_only: bool = False
+    """/var/lib cannot be written: a file system came up, or was turned, read-only."""
     operations: Mapping[str, OperationOnHost] = field(default_factory=dict)
     fencing_token: int = 0
     """The greatest token that the host has seen; a re-created Host starts behind it."""

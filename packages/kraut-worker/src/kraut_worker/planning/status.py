@@ -6,6 +6,7 @@ from kraut_core.api.conditions import READY, RECONCILING, STALLED, Verdict, find
 from kraut_core.api.meta import REQUESTED_AT, ObservedReference
 from kraut_core.api.v1alpha1.host import UP_TO_DATE, HostInfo, HostStatus
 from kraut_worker.planning import verdicts
+from kraut_worker.planning.decide import READ_ONLY_MESSAGE
 from kraut_worker.planning.plan import Plan
 from kraut_worker.planning.scene import Observation, Problem, Scene
 from kraut_worker.planning.settle import open_operation
@@ -90,6 +91,11 @@ def _verdicts(plan: Plan) -> list[Verdict]:
 
 def _ready(plan: Plan) -> Verdict:
     scene, decision = plan.scene, plan.decision
+    if scene.observation is not None and scene.observation.read_only:
+        return Verdict(READY, "False", verdicts.READ_ONLY, READ_ONLY_MESSAGE)
+    if scene.observation is not None and plan.coming_up:
+        # Of the same status and reason as while it is away: it becomes Ready when all of it is there.
+        return Verdict(READY, "Unknown", verdicts.REBOOTING, decision.message)
     if scene.observation is not None:
         return Verdict(
             READY, "True", verdicts.REACHABLE, f"{scene.observation.info.os_image or 'the host'} answers as root"

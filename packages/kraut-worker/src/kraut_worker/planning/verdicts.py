@@ -22,7 +22,10 @@ WAITING_FOR_WINDOW = "WaitingForMaintenanceWindow"
 """Work is due and its maintenance window is closed."""
 
 STABILIZING = "Stabilizing"
-"""The work is done and the host must stay up for minReadySeconds before the next one may start."""
+"""The work is done and the host must come up whole, and stay up for minReadySeconds, before the next one may start."""
+
+READ_ONLY = "ReadOnlyFileSystem"
+"""/var/lib of the host cannot be written, so nothing can be done to it."""
 
 BACKING_OFF = "BackingOff"
 """The last operation failed and is tried again after a pause."""

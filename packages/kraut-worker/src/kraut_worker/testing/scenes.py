@@ -122,6 +122,8 @@ def make_observation(
     boot: str = BOOT,
     operations: Iterable[OperationOnHost] = (),
     token: int = 0,
+    starting: bool = False,
+    read_only: bool = False,
 ) -> Observation:
     """A host as it was seen; ``reboot_required_by`` not None: it asks for a reboot."""
     if security > pending:
@@ -140,6 +142,8 @@ def make_observation(
         operations={operation.id: operation for operation in operations},
         fencing_token=token,
         host_key=KEY,
+        starting=starting,
+        read_only=read_only,
     )
 
 
