@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraut_core.api.conditions import READY
+from kraut_core.api.conditions import READY, RECONCILING
 from kraut_core.api.meta import Condition, ObjectMeta
 from kraut_core.api.v1alpha1.host import HostStatus
 from kraut_core.api.v1alpha1.upgradepolicy import (
@@ -16,8 +16,8 @@ from kraut_core.api.v1alpha1.upgradepolicy import (
     UpgradePolicySpec,
     UpgradePolicyStatus,
 )
-from kraut_worker.planning.budget import MOST, Denied, Granted, max_unavailable, occupy, release, reserve
-from kraut_worker.testing.scenes import NOW, make_host
+from kraut_worker.planning.budget import MOST, Denied, Granted, max_unavailable, occupy, release, reserve, waiting
+from kraut_worker.testing.scenes import NOW, make_host, make_operation
 
 
 def ready(status="True", *, since=NOW - timedelta(hours=1)):
@@ -138,6 +138,38 @@ def test_a_host_counts_as_available_when_ready_for_min_ready_seconds(back_for, g
     back = make_host(name="web-2", status=ready(since=NOW - timedelta(seconds=back_for)))
     outcome = reserve(policy(1, min_ready_seconds=60), [*fleet(1), back], fleet(1)[0], NOW, 1)
     assert isinstance(outcome, Granted) == granted
+
+
+@pytest.mark.parametrize(("ahead", "granted"), [(timedelta(seconds=30), False), (timedelta(hours=5), True)])
+def test_a_host_that_became_ready_in_the_future_is_available_unless_clocks_differ_so_little(ahead, granted):
+    back = make_host(name="web-2", status=ready(since=NOW + ahead))
+    outcome = reserve(policy(1), [*fleet(1), back], fleet(1)[0], NOW, 1)
+    assert isinstance(outcome, Granted) == granted
+
+
+def waiter(name, *, reconciling, reason="WaitingForBudget", other=timedelta(days=9), ended=None):
+    """Times are ages; ``ended`` is that of its last operation."""
+    ages = {RECONCILING: ("True", reason, reconciling), READY: ("True", "Reachable", other)}
+    conditions = [
+        Condition(type=type_, status=status, reason=why, message="", last_transition_time=NOW - age)
+        for type_, (status, why, age) in ages.items()
+    ]
+    operations = [] if ended is None else [make_operation("Failed", began=NOW - ended, ended=NOW - ended, exit_code=10)]
+    return make_host(name=name, status=HostStatus(conditions=conditions, operations=operations))
+
+
+def test_who_waits_longest_for_a_place_is_woken_first():
+    """Reconciling stands for days at a host that failed or was away all that time, and has waited for a minute."""
+    days, hour, minute = timedelta(days=2), timedelta(hours=1), timedelta(minutes=1)
+    sharing = [
+        make_host(name="new"),
+        waiter("failing", reconciling=days, ended=minute),
+        waiter("back", reconciling=days, other=2 * minute),
+        waiter("busy", reconciling=days, reason="UpdatingPackages"),
+        waiter("patient", reconciling=hour),
+        waiter("latest", reconciling=timedelta(seconds=5)),
+    ]
+    assert [host.metadata.name for host in waiting(sharing)] == ["patient", "back", "failing", "latest"]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from kraut_core.api.conditions import RECONCILING, find
 from kraut_core.api.v1alpha1.host import Host
 from kraut_core.api.v1alpha1.upgradepolicy import Reservation, UpgradePolicy, UpgradePolicyStatus
 from kraut_core.errors import ConflictError, NotFoundError
 from kraut_core.kube.client import KubeClient
-from kraut_worker.planning import verdicts
-from kraut_worker.planning.budget import Denied, occupy, release, reserve
+from kraut_worker.planning.budget import Denied, occupy, release, reserve, waiting
 
 TRIES = 20
 """Of hosts that ask at once one wins each time; whoever lost so often waits for its next turn."""
@@ -66,7 +64,7 @@ async def give_back(kube: KubeClient, host: Host, token: int) -> list[Host]:
         kept = release(policy, sharing, host.metadata.uid, token)
         if kept is None or await _write(kube, policy, kept):
             # One more than came free: if the first cannot start after all, the second does. The rest look again by themselves.
-            return _waiting(sharing)[:2]
+            return waiting(sharing)[:2]
     return []
 
 
@@ -102,14 +100,3 @@ async def _write(kube: KubeClient, policy: UpgradePolicy, reservations: Sequence
     except ConflictError:
         return False
     return True
-
-
-def _waiting(sharing: Sequence[Host]) -> list[Host]:
-    waiting = [
-        (condition.last_transition_time, host)
-        for host in sharing
-        if host.status is not None
-        and (condition := find(host.status.conditions, RECONCILING)) is not None
-        and condition.reason == verdicts.WAITING_FOR_BUDGET
-    ]
-    return [host for _, host in sorted(waiting, key=lambda pair: pair[0])]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from kraut_core.api.conditions import READY, find
-from kraut_core.api.v1alpha1.host import Host
+from kraut_core.api.conditions import READY, RECONCILING, find
+from kraut_core.api.v1alpha1.host import Host, HostStatus
 from kraut_core.api.v1alpha1.upgradepolicy import IntOrPercent, Reservation, UpgradePolicy
+from kraut_worker.planning import verdicts
+from kraut_worker.planning.clock import is_credible
 
 MOST: Final = 1024
 """As many reservations as the schema of an UpgradePolicy's status allows."""
@@ -42,8 +44,8 @@ def reserve(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: dat
     if any(reservation.uid == host.metadata.uid for reservation in held):
         return occupy(policy, sharing, host, now, token)
     budget = max_unavailable(policy.spec.rolling_update.max_unavailable, len(sharing))
-    ready_by = now - timedelta(seconds=policy.spec.min_ready_seconds)
-    unavailable = unavailable_names(sharing, held, but=host.metadata.uid, ready_by=ready_by)
+    steady = timedelta(seconds=policy.spec.min_ready_seconds)
+    unavailable = unavailable_names(sharing, held, but=host.metadata.uid, now=now, steady=steady)
     if len(unavailable) + 1 > min(budget, MOST):
         return Denied(_why(policy.metadata.name, budget, unavailable), len(sharing))
     return occupy(policy, sharing, host, now, token)
@@ -83,6 +85,26 @@ def live_reservations(policy: UpgradePolicy, sharing: Iterable[Host]) -> tuple[R
     return tuple(reservation for reservation in held if reservation.uid in alive)
 
 
+def waiting(sharing: Iterable[Host]) -> list[Host]:
+    """The hosts that wait for a place, longest first.
+
+    Reconciling stands since a host began to back off, or to be out of reach: it waits for its place since the last of its
+    conditions changed or its last operation ended, whichever came later.
+    """
+    found = [(status, host) for host in sharing if (status := host.status) is not None and _waits(status)]
+    return [host for _, host in sorted(found, key=lambda pair: _since(pair[0]))]
+
+
+def _waits(status: HostStatus) -> bool:
+    reconciling = find(status.conditions, RECONCILING)
+    return reconciling is not None and reconciling.reason == verdicts.WAITING_FOR_BUDGET
+
+
+def _since(status: HostStatus) -> datetime:
+    ends = [operation.completion_time for operation in status.operations if operation.completion_time is not None]
+    return max([*(condition.last_transition_time for condition in status.conditions), *ends])
+
+
 def max_unavailable(value: IntOrPercent, total: int) -> int:
     """The budget as a count: a percentage is rounded down but never below 1, unless it is 0%."""
     if isinstance(value, int):
@@ -92,23 +114,26 @@ def max_unavailable(value: IntOrPercent, total: int) -> int:
 
 
 def unavailable_names(
-    sharing: Iterable[Host], held: Iterable[Reservation], *, but: str, ready_by: datetime
+    sharing: Iterable[Host], held: Iterable[Reservation], *, but: str, now: datetime, steady: timedelta
 ) -> list[str]:
     """Names of the hosts that are unavailable or may become so at any moment, without the one of uid ``but``.
 
-    As in a Deployment, available is who has been Ready for minReadySeconds: since ``ready_by`` at the latest.
+    As in a Deployment, available is who has been Ready for minReadySeconds (``steady``).
     """
     reserved = {reservation.uid for reservation in held}
     return sorted(
         host.metadata.name
         for host in sharing
-        if host.metadata.uid != but and (host.metadata.uid in reserved or not _available(host, ready_by))
+        if host.metadata.uid != but and (host.metadata.uid in reserved or not _available(host, now, steady))
     )
 
 
-def _available(host: Host, ready_by: datetime) -> bool:
+def _available(host: Host, now: datetime, steady: timedelta) -> bool:
     ready = find(host.status.conditions, READY) if host.status is not None else None
-    return ready is not None and ready.status == "True" and ready.last_transition_time <= ready_by
+    if ready is None or ready.status != "True":
+        return False
+    since = ready.last_transition_time
+    return since <= now - steady or not is_credible(since, now)
 
 
 def _why(policy: str, budget: int, unavailable: Sequence[str]) -> str:
