@@ -16,6 +16,7 @@ from kraut_worker.facts.gather import gather_facts
 from kraut_worker.facts.model import HostFacts
 from kraut_worker.operations.apt import update_packages
 from kraut_worker.operations.exit_codes import ExitCode
+from kraut_worker.operations.reboot import reboot
 
 pytestmark = pytest.mark.lab
 
@@ -239,6 +240,31 @@ async def test_a_lock_that_is_held_is_waited_for_and_then_said(host: Any, packag
     assert facts.package_lists.problem is None
     assert (await update(host, update_packages("All", lock_seconds=1)))[0] == 0
     assert waiting.version == "2 ii"
+
+
+@pytest.mark.fault(row=16, fault="reboot in the middle of dpkg", invariants=("I12",))
+@pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"])
+async def test_a_host_that_is_installing_packages_is_not_rebooted(host: Any, path: str) -> None:
+    """Its own unattended-upgrades takes the lock between the decision and the reboot."""
+    before = host.real.boot_id
+    host.real.exec(HOLD.format(path=path))
+    try:
+        code, output = await update(host, reboot())
+    finally:
+        host.real.exec("systemctl stop holder")
+    assert (code, host.real.boot_id) == (ExitCode.PACKAGES_IN_TRANSITION, before), output
+    assert "systemd accepted" not in output
+
+
+@pytest.mark.fault(row=17, fault="broken dpkg", invariants=("I12",))
+async def test_a_host_whose_packages_are_half_installed_is_not_rebooted(host: Any, package: Any) -> None:
+    before = host.real.boot_id
+    failing = package()
+    host.real.exec("touch /root/fail")
+    failing.publish("2", postinst=postinst_fails_while("/root/fail"))
+    await update(host, update_packages("All"))
+    code, output = await update(host, reboot())
+    assert (code, host.real.boot_id) == (ExitCode.PACKAGES_IN_TRANSITION, before), output
 
 
 async def test_a_repository_that_is_down_is_said_and_older_lists_are_used(lab: Any, host: Any, package: Any) -> None:

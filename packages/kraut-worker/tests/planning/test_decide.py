@@ -29,6 +29,10 @@ CHANGED_KEY = Problem("HostKeyMismatch", "the host showed another key", permanen
 NO_APT = Problem("UnsupportedOperatingSystem", "this host has no apt-get", permanent=True)
 REPOSITORY = Problem("RepositoryUnreachable", "deb.debian.org did not answer", permanent=False)
 
+READY_IN_FIVE_HOURS = Condition(
+    type=READY, status="True", reason="Reachable", message="", last_transition_time=NOW + timedelta(hours=5)
+)
+
 
 def ago(**span: float) -> Any:
     return NOW - timedelta(**span)
@@ -581,6 +585,128 @@ CASES = [
         ),
         "Start",
         says={"operation": "Reboot"},
+        disrupted=True,
+    ),
+    # The first login is not the end of a reboot
+    *(
+        Case(
+            f"systemd starts the host after its reboot, {text} -> looks again and keeps its place",
+            make_scene(
+                after(make_operation("Succeeded", type_="Reboot", boot="boot-0", began=ago(seconds=30)), **host),
+                make_observation(starting=True, **seen),
+            ),
+            "Wait",
+            "Stabilizing",
+            "systemd",
+            {**WAITS, **seconds(2)},
+            disrupted=True,
+        )
+        for text, host, seen in (
+            ("minReadySeconds 0", {}, {}),
+            ("more updates are pending", {}, {"pending": 2}),
+            ("paused meanwhile", {"paused": True}, {}),
+            ("updates None by now", {"updates": "None"}, {}),
+        )
+    ),
+    Case(
+        "systemd still starts the host progressDeadlineSeconds after its reboot was decided -> rests, gives its place back",
+        make_scene(
+            after(
+                make_operation("Succeeded", type_="Reboot", boot="boot-0", began=ago(seconds=601), ended=ago(minutes=9))
+            ),
+            make_observation(starting=True),
+        ),
+        "Rest",
+    ),
+    Case(
+        "systemd starts a host that kraut did not reboot, updates pending -> installs them",
+        make_scene(make_host(), make_observation(starting=True, pending=1)),
+        "Start",
+        says={"operation": "UpdatePackages"},
+        disrupted=True,
+    ),
+    Case(
+        "/var/lib is read-only and updates are pending -> stalled, looks again, starts nothing",
+        make_scene(make_host(), make_observation(read_only=True, pending=2)),
+        "Wait",
+        "ReadOnlyFileSystem",
+        "kernel log",
+        {"stalled": True, "progressing": False, "healing": True},
+    ),
+    # A reboot in the middle of dpkg may leave a host that does not boot
+    *(
+        Case(
+            f"updates installed {text} ago, the package database is broken and a reboot is due -> rests, does not reboot",
+            make_scene(
+                after(make_operation("Succeeded", ended=ago(**span), message=left)),
+                make_observation(broken=True, reboot_required_by=["linux-image-amd64"]),
+            ),
+            "Rest",
+        )
+        for text, span, left in (
+            ("2 min", {"minutes": 2}, ""),
+            ("20 h", {"hours": 20}, "the package database still needs repair"),
+        )
+    ),
+    Case(
+        "the package database is broken, rebootPolicy Always -> does not reboot",
+        make_scene(
+            after(make_operation("Succeeded", ended=ago(minutes=2)), reboot_policy="Always"),
+            make_observation(broken=True),
+        ),
+        "Rest",
+    ),
+    Case(
+        "packages cannot be read and a reboot is due -> asks again, does not reboot",
+        make_scene(
+            make_host(),
+            make_observation(
+                packages_known=False, package_problem=REPOSITORY, reboot_required_by=["linux-image-amd64"]
+            ),
+        ),
+        "Wait",
+        "RepositoryUnreachable",
+        says=WAITS,
+    ),
+    # A clock that was set back
+    Case(
+        "installed 5 h in the future -> rests and gives its place back",
+        make_scene(after(make_operation("Succeeded", began=ago(hours=-4), ended=ago(hours=-5))), make_observation()),
+        "Rest",
+    ),
+    Case(
+        "rebooted 5 h in the future, minReadySeconds 60 -> waits for 60 s of now and keeps its place",
+        make_scene(
+            after(
+                make_operation("Succeeded", type_="Reboot", boot="boot-0", ended=ago(hours=-5)),
+                conditions=[READY_IN_FIVE_HOURS],
+            ),
+            make_observation(),
+            policy=UpgradePolicySpec(min_ready_seconds=60),
+        ),
+        "Wait",
+        "Stabilizing",
+        says=seconds(60),
+        disrupted=True,
+    ),
+    Case(
+        "rebooted 60 s ago and Ready since 5 h in the future -> rests and gives its place back",
+        make_scene(
+            after(
+                make_operation("Succeeded", type_="Reboot", boot="boot-0", ended=ago(seconds=60)),
+                conditions=[READY_IN_FIVE_HOURS],
+            ),
+            make_observation(),
+            policy=UpgradePolicySpec(min_ready_seconds=60),
+        ),
+        "Rest",
+    ),
+    Case(
+        "failed 5 h in the future -> waits for 10 s of now",
+        make_scene(after(make_operation("Failed", ended=ago(hours=-5)), failures=1), make_observation(pending=1)),
+        "Wait",
+        "BackingOff",
+        says=seconds(10),
         disrupted=True,
     ),
     # What forbids

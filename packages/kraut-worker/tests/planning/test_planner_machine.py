@@ -21,8 +21,11 @@ from kraut_worker.facts.model import OperationOnHost
 from kraut_worker.messages import Assessment, OperationOrder
 from kraut_worker.operations.exit_codes import ExitCode
 from kraut_worker.operations.state import TERMINAL, Observation, OperationState, decide_state
+from kraut_worker.planning import verdicts
 from kraut_worker.planning.budget import Denied
+from kraut_worker.planning.clock import SKEW
 from kraut_worker.planning.plan import Plan, answer, outdate, plan_host, postpone, start
+from kraut_worker.planning.retries import LONGEST_PAUSE
 from kraut_worker.planning.scene import Problem
 from kraut_worker.planning.settle import OPEN
 from kraut_worker.planning.status import discovering_status, host_status
@@ -37,6 +40,7 @@ FAILURES = [
     ExitCode.NO_SPACE,
     ExitCode.READ_ONLY,
     ExitCode.HOST_LOCKED,
+    ExitCode.PACKAGES_IN_TRANSITION,
     143,
 ]
 
@@ -64,7 +68,9 @@ class Machine:
     asks_for_reboot: bool = False
     asks_for_ever: bool = False
     updates_ask: bool = False
+    in_dpkg: bool = False
     going_down: bool = False
+    starting: bool = False
     folders: dict[str, Folder] = field(default_factory=dict)
     effects: dict[str, int] = field(default_factory=dict)
 
@@ -94,7 +100,9 @@ class Machine:
             return
         if folder.type == "Reboot":
             self.going_down = True
-        elif self.pending > self.kept_back:
+            return
+        self.in_dpkg = False
+        if self.pending > self.kept_back:
             self.pending, self.asks_for_reboot = self.kept_back, self.asks_for_reboot or self.updates_ask
 
     def kill(self, id_: str) -> None:
@@ -105,6 +113,7 @@ class Machine:
         for folder in self.folders.values():
             folder.unit = False
         self.boots, self.going_down, self.asks_for_reboot = self.boots + 1, False, self.asks_for_ever
+        self.starting = True
 
     def seen(self) -> list[OperationOnHost]:
         return [
@@ -155,6 +164,8 @@ class Planner(RuleBasedStateMachine):
         host = self._answer_generation(operation_id)
         seen = problem or make_observation(
             pending=self.machine.pending,
+            broken=self.machine.in_dpkg,
+            starting=self.machine.starting,
             reboot_required_by=["kernel"] if self.machine.asks_for_reboot else None,
             boot=self.machine.boot,
             operations=self.machine.seen(),
@@ -215,8 +226,13 @@ class Planner(RuleBasedStateMachine):
     def _write(self, status: HostStatus, *, observed: bool) -> None:
         before = self.host
         self.host = before.model_copy(update={"status": HostStatus.model_validate_json(status.model_dump_json())})
-        assert_conformance(self.host, before)
+        assert_conformance(self.host, before if self._clock_went_on(before) else None)
         self._check_operations(before.status or HostStatus(), self.host.status or HostStatus(), observed=observed)
+
+    def _clock_went_on(self, host: Host) -> bool:
+        """A transition under a clock that was set back bears a time before the last one's: C10 asks what cannot be."""
+        conditions = host.status.conditions if host.status else []
+        return all(condition.last_transition_time <= self.now for condition in conditions)
 
     def _check_operations(self, before: HostStatus, after: HostStatus, *, observed: bool) -> None:
         ids = [operation.id for operation in after.operations]
@@ -280,6 +296,10 @@ class Planner(RuleBasedStateMachine):
     def the_host_boots(self):
         self.machine.come_up()
 
+    @rule()
+    def its_boot_is_over(self):
+        self.machine.starting = False
+
     @rule(pending=st.integers(1, 3))
     def updates_come(self, pending):
         self.machine.pending += pending
@@ -287,6 +307,11 @@ class Planner(RuleBasedStateMachine):
     @rule()
     def somebody_installs_by_hand(self):
         self.machine.pending = self.machine.kept_back = 0
+
+    @rule(runs=st.booleans())
+    def dpkg_runs_or_is_broken(self, runs):
+        """Its own timers and people take the lock that kraut gave back; what is seen is one and the same."""
+        self.machine.in_dpkg = runs
 
     # What people do
 
@@ -325,6 +350,10 @@ class Planner(RuleBasedStateMachine):
     def time_goes_by(self, minutes):
         self.now += timedelta(minutes=minutes)
 
+    @rule(hours=st.sampled_from([1, 5, 24 * 30]))
+    def the_clock_is_set_back(self, hours):
+        self.now -= timedelta(hours=hours)
+
     # What must hold
 
     @invariant()
@@ -342,11 +371,38 @@ class Planner(RuleBasedStateMachine):
         assert plan.disrupted or "Running" not in states
 
     @invariant()
+    def who_comes_up_keeps_its_place(self):
+        """U10: a login is not the end of a reboot; until the boot is over, or too long, the next host must not follow."""
+        plan = getattr(self, "plan", None)
+        if plan is None or plan.scene.observation is None or not plan.scene.observation.starting:
+            return
+        last = next((operation for operation in plan.operations if operation.completion_time is not None), None)
+        if last is not None and last.type == "Reboot" and last.result == "Succeeded":
+            late = plan.scene.now - last.start_time > timedelta(seconds=plan.scene.policy.progress_deadline_seconds)
+            assert plan.disrupted or late
+
+    @invariant()
     def who_needs_no_place_holds_none(self):
         """I6: a place that nobody can use any more would keep every other host of the policy waiting."""
         plan = getattr(self, "plan", None)
         if plan is not None:
             assert plan.disrupted or self.place is None
+
+    @invariant()
+    def no_reboot_is_decided_in_the_middle_of_dpkg(self):
+        """Half a kernel may not boot: whoever sees a broken package database, or none, starts no reboot."""
+        plan = getattr(self, "plan", None)
+        if plan is not None and plan.scene.observation is not None and plan.decision.action == "Start":
+            assert plan.decision.operation != "Reboot" or not plan.scene.observation.packages.broken
+
+    @invariant()
+    def no_pause_is_longer_than_somebody_asked_for(self):
+        """Whatever the clock did: a host that waits for hours holds up all hosts that share its policy."""
+        plan = getattr(self, "plan", None)
+        if plan is not None and plan.decision.reason == verdicts.STABILIZING:
+            assert plan.decision.recheck <= timedelta(seconds=plan.scene.policy.min_ready_seconds) + SKEW
+        if plan is not None and plan.decision.reason == verdicts.BACKING_OFF:
+            assert plan.decision.recheck <= LONGEST_PAUSE + SKEW
 
     # What it all comes to
 
@@ -364,6 +420,7 @@ class Planner(RuleBasedStateMachine):
         """No more faults: late orders are lost, the budget is free, a person asks for another try."""
         self.on_their_way.clear()
         self.in_flight, self.retried, self.budget_free = None, "", True
+        self.machine.in_dpkg = False
         for id_ in self.machine.running:
             self.machine.end(id_, 0)
         if self.machine.going_down:
@@ -379,6 +436,7 @@ class Planner(RuleBasedStateMachine):
             if given.outcome == "Operate":
                 self.carry_out()
                 self.now += timedelta(minutes=1)
+                self.its_boot_is_over()
             elif given.outcome == "Wait":
                 self.now += max(timedelta(seconds=given.recheck_seconds), timedelta(seconds=1))
             else:

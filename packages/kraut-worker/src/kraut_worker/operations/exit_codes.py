@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     REPAIR_FAILED = 15
     UNRESOLVABLE = 16
     REBOOT_REFUSED = 17
+    PACKAGES_IN_TRANSITION = 20
     HOST_LOCKED = 75
 
 
@@ -46,6 +47,10 @@ _MEANING: dict[ExitCode, tuple[str, str]] = {
         "apt found no way to install the updates without removing packages",
     ),
     ExitCode.REBOOT_REFUSED: ("RebootRefused", "systemd refused to reboot"),
+    ExitCode.PACKAGES_IN_TRANSITION: (
+        "PackagesInTransition",
+        "packages were being installed, or their database needs repair; the host was not rebooted in the middle of it",
+    ),
     ExitCode.HOST_LOCKED: ("HostLocked", "another of kraut's operations held the host's lock"),
 }
 

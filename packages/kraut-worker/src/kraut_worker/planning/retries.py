@@ -10,15 +10,18 @@ from kraut_worker.planning.settle import NEVER_STARTED
 
 FAILED: frozenset[OperationResult] = frozenset({"Failed", "Lost"})
 
-HARMLESS: frozenset[int] = frozenset(
-    {ExitCode.LOCK_TIMEOUT, ExitCode.REPOSITORY_UNREACHABLE, ExitCode.HOST_LOCKED, ExitCode.READ_ONLY}
-)
-"""The operation ended before it changed anything: nobody is disrupted."""
-
 HEALED_BY_TIME: frozenset[int] = frozenset(
-    {ExitCode.LOCK_TIMEOUT, ExitCode.REPOSITORY_UNREACHABLE, ExitCode.HOST_LOCKED}
+    {
+        ExitCode.LOCK_TIMEOUT,
+        ExitCode.REPOSITORY_UNREACHABLE,
+        ExitCode.HOST_LOCKED,
+        ExitCode.PACKAGES_IN_TRANSITION,
+    }
 )
 """Harmless, and gone by itself one day: these do not count towards backoffLimit, they only slow down."""
+
+HARMLESS: frozenset[int] = HEALED_BY_TIME | {ExitCode.READ_ONLY}
+"""The operation ended before it changed anything: nobody is disrupted."""
 
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=6)

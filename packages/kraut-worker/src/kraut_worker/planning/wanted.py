@@ -48,6 +48,9 @@ def _installed_in_vain(situation: Situation, pending: str) -> bool:
 
 
 def _reboot_due(situation: Situation, observation: Observation) -> bool:
+    if observation.packages is None or observation.packages.broken:
+        # dpkg runs at this moment, or was interrupted: a kernel whose postinst did not end may not boot.
+        return False
     match situation.scene.host.spec.operating_system.reboot_policy:
         case "IfRequired":
             asked = still_required(observation)
