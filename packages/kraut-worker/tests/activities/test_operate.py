@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from kraut_core.errors import UnreachableError
+from kraut_core.errors import ApiServerError, ForbiddenError, UnreachableError
 from kraut_worker.activities import operate
 from kraut_worker.activities.operate import HostOperator
 from kraut_worker.messages import HostName, OperationOrder, RunOperationInput
@@ -18,17 +18,26 @@ STARTED = b"answer=Started\nvalue=\n"
 ATTACHED = b"answer=AlreadyRunning\nvalue=\n"
 RUNNING = b"id=%s\nunit=active\nspec.type=UpdatePackages\nclaim.bootID=b\nbootID=b\nsize=9\nchunk\n" % ID.encode()
 DONE = RUNNING.replace(b"unit=active", b"unit=inactive\nresult.exitCode=0\nresult.bootID=b")
+FAILED = RUNNING.replace(b"unit=active", b"unit=inactive\nresult.exitCode=12\nresult.bootID=b")
+OUTPUT = FAILED + b"it failed"
 LOST = UnreachableError("connection lost")
+SILENT = b""
+REBOOTED = b"answer=RefusedBootID\nvalue=c\n"
 
 
 class Clock:
-    """Stands in for the module time."""
+    """Stands in for the module time, and for what waits on it; ``pauses`` are those that were waited."""
 
     def __init__(self):
         self.now = 1000.0
+        self.pauses = []
 
     def monotonic(self):
         return self.now
+
+    async def sleep(self, seconds):
+        self.pauses.append(seconds)
+        self.now += seconds
 
 
 class Course:
@@ -65,15 +74,15 @@ class Course:
 def clock(monkeypatch) -> Iterator[Clock]:
     clock = Clock()
     monkeypatch.setattr(operate, "time", clock)
-    monkeypatch.setattr(operate, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(operate, "pause", clock.sleep)
     return clock
 
 
-async def stay(scene, clock, steps, *, deadline_seconds=120.0):
+async def stay(scene, clock, steps, *, type_="UpdatePackages", deadline_seconds=120.0):
     await scene.host("web-1")
     host = Course(clock, steps)
     order = OperationOrder(
-        id=ID, type="UpdatePackages", fencing_token=1, boot_id="b", updates="All", deadline_seconds=deadline_seconds
+        id=ID, type=type_, fencing_token=1, boot_id="b", updates="All", deadline_seconds=deadline_seconds
     )
     name = HostName(home="tests", namespace=scene.namespace, name="web-1")
     report = await HostOperator(scene.worker, host).run(RunOperationInput(host=name, order=order))
@@ -99,3 +108,64 @@ async def test_a_host_that_stays_away_for_the_deadline_is_unknown(scene, clock):
 async def test_its_output_stays_on_the_host(scene, clock):
     _, host = await stay(scene, clock, [(0, STARTED), (20, RUNNING), (1, DONE)])
     assert all(script.rstrip().endswith("head -c 0") for script in host.scripts[1:])
+
+
+BROKEN = [
+    ApiServerError('admission webhook "quota" failed: HTTP 500', status=500),
+    ApiServerError("no answer within 30 s"),
+    ForbiddenError("configmaps is forbidden", status=403),
+]
+
+
+@pytest.mark.parametrize("call", ["create_config_map", "list_config_maps"])
+@pytest.mark.parametrize("error", BROKEN, ids=["webhook", "silence", "forbidden"])
+async def test_a_log_that_cannot_be_kept_holds_up_nothing(scene, clock, monkeypatch, call, error):
+    async def broken(*_args, **_options):
+        raise error
+
+    monkeypatch.setattr(scene.worker, call, broken)
+    report, host = await stay(scene, clock, [(0, STARTED), (5, FAILED), (0, FAILED), (0, OUTPUT), (0, FAILED)])
+    assert (report.state, report.message) == ("Ended", "")
+    assert host.connections == 1
+
+
+async def test_a_log_that_is_lost_on_its_way_is_asked_for_again(scene, clock):
+    again = [(0, ATTACHED), (0, FAILED), (0, FAILED), (0, OUTPUT), (0, FAILED)]
+    report, host = await stay(scene, clock, [(0, STARTED), (5, FAILED), (1, LOST), *again])
+    assert report.state == "Ended"
+    kept = await scene.worker.list_config_maps(scene.namespace, label_selector="")
+    assert [config_map.data["output"] for config_map in kept if ID[:8] in config_map.name] == ["it failed"]
+
+
+async def test_a_log_that_never_arrives_is_given_up(scene, clock):
+    """The end is known: a host that waits for its place does not wait for a courtesy."""
+    in_vain = [(0, ATTACHED), (0, FAILED), (1, LOST)]
+    report, host = await stay(scene, clock, [*in_vain * 3, (0, ATTACHED), (0, FAILED)])
+    assert (report.state, host.connections) == ("Ended", 4)
+
+
+async def test_a_host_that_lets_in_and_answers_nothing_is_out_of_sight(scene, clock):
+    """A login is no answer: what fails after it must not be tried for ever."""
+    report, _ = await stay(scene, clock, [(0, STARTED), *[(1, SILENT)] * 60])
+    assert report.state == "Unknown"
+    assert clock.pauses[-1] == operate.LONGEST_PAUSE_SECONDS
+
+
+async def test_a_host_that_goes_down_slowly_is_asked_less_and_less_often(scene, clock):
+    """Each look costs three reads of the API and two scripts as root, at every host that reboots."""
+    still = [(0, ATTACHED), (2, RUNNING.replace(b"UpdatePackages", b"Reboot"))]
+    report, host = await stay(scene, clock, [(0, STARTED), still[1], *still * 60], type_="Reboot")
+    assert (report.state, report.message) == ("Ended", "the host was told to reboot and still runs the same boot")
+    assert clock.pauses[:5] == [0.5, 1.0, 2.0, 4.0, 5.0]
+    assert set(clock.pauses[5:]) == {5.0}
+
+
+async def test_a_host_that_comes_back_is_asked_at_once(scene, clock):
+    """As after any loss."""
+    still = [(0, ATTACHED), (2, RUNNING.replace(b"UpdatePackages", b"Reboot"))]
+    gone = [(0, LOST)] * 3
+    report, _ = await stay(
+        scene, clock, [(0, STARTED), still[1], *still * 3, *gone, *still, (0, REBOOTED)], type_="Reboot"
+    )
+    assert report.state == "Ended"
+    assert clock.pauses[-1] == 0.5

@@ -30,15 +30,30 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 
+LOG_TRIES = 3
+"""How often the output of an operation that failed is asked for: its end is known, and a host waits for its place."""
+
 NEVER_BEGAN: frozenset[State] = frozenset({"Pending", "Absent"})
 NOT_BEGUN = "its unit ended before it began, or its folder is gone: is /var/lib/kraut full, or read-only?"
 
 
+async def pause(seconds: float) -> None:
+    """Let so much time go by."""
+    await asyncio.sleep(seconds)
+
+
 class Sight:
-    """When the host last answered: a loss is counted from there, however long the operation ran before."""
+    """When the host last answered a question (a login alone is none): a loss is counted from there, however long the operation ran before.
+
+    ``pause`` is how long to wait before it is asked again: long while it says the same again and again, or nothing; short when it
+    answers after a loss. ``log_tries`` counts how often its output was asked for.
+    """
 
     def __init__(self) -> None:
         self._contact = time.monotonic()
+        self._lost = True
+        self.pause = FIRST_PAUSE_SECONDS
+        self.log_tries = 0
 
     @property
     def lost_seconds(self) -> float:
@@ -48,6 +63,17 @@ class Sight:
     def renew(self) -> None:
         """It answered just now."""
         self._contact = time.monotonic()
+        if self._lost:
+            self._lost, self.pause = False, FIRST_PAUSE_SECONDS
+
+    def lose(self) -> None:
+        """It did not answer just now."""
+        self._lost = True
+
+    async def rest(self) -> None:
+        """Wait before it is asked again."""
+        await pause(self.pause)
+        self.pause = min(self.pause * 2, LONGEST_PAUSE_SECONDS)
 
 
 class HostOperator:
@@ -68,15 +94,12 @@ class HostOperator:
         order = task.order
         began = time.monotonic()
         sight = Sight()
-        pause = FIRST_PAUSE_SECONDS
         deleting = False
         while True:
             try:
                 host, target = await self._find(task)
                 deleting = host.metadata.deletion_timestamp is not None
                 async with self._connector.connect(target) as shell:
-                    pause = FIRST_PAUSE_SECONDS
-                    sight.renew()
                     report = await self._stay(shell, host, order, sight, known=target.secrets)
                 if report is not None:
                     return report
@@ -87,12 +110,12 @@ class HostOperator:
             except NotFoundError:
                 return OperationReport(state="Unknown", message="the Host was deleted")
             except KrautError as error:
+                sight.lose()
                 given_up = deleting or sight.lost_seconds > order.deadline_seconds
                 if given_up or not _may_heal(error, order):
                     return OperationReport(state="Unknown", message=redact_text(error.message))
                 log.info("operation out of sight", operation=order.id, host=task.host.name, reason=error.reason)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await sight.rest()
 
     async def _find(self, task: RunOperationInput) -> tuple[Host, HostTarget]:
         host = await self._kube.get(Host, task.host.namespace, task.host.name)
@@ -107,6 +130,7 @@ class HostOperator:
         """None: the host still runs the boot that the operation is to end; look again."""
         if _may_start(order):
             outcome = await start(shell, _spec(order))
+            sight.renew()
             if order.type == "Reboot":
                 return await self._await_reboot(shell, order, outcome)
             if not outcome.attachable:
@@ -118,7 +142,8 @@ class HostOperator:
             sight.renew()
             if state.state in NEVER_BEGAN:
                 return OperationReport(state="Refused", message=NOT_BEGUN)
-        if state.exit_code != 0:
+        if state.exit_code != 0 and sight.log_tries < LOG_TRIES:
+            sight.log_tries += 1
             await self._logs.keep(shell, host, order.id, known=known)
         return OperationReport(state="Ended")
 

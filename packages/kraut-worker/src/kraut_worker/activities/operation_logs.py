@@ -15,7 +15,7 @@ from kraut_core.contracts.operation_log import (
     operation_log_name,
     operation_log_selector,
 )
-from kraut_core.errors import ConflictError, ForbiddenError, KrautError, NotFoundError
+from kraut_core.errors import ConflictError, KrautError
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.objects import ConfigMap, owner_of
 from kraut_core.redaction import redact_text
@@ -34,13 +34,15 @@ class OperationLogs:
     async def keep(self, shell: Shell, host: Host, operation_id: str, *, known: Sequence[str] = ()) -> None:
         """Keep the end of an operation's output (<= 256 KiB). A log is a courtesy: failing to keep it fails nothing else.
 
-        ``known`` are the secrets that kraut itself has for the host: they are blanked wherever they stand.
+        ``known`` are the secrets that kraut itself has for the host: they are blanked wherever they stand. Raises what
+        ``Shell.run`` raises when the host goes out of sight meanwhile: the output may yet be read.
         """
+        output = await _read_end(shell, operation_id)
         try:
-            output = await _read_end(shell, operation_id)
             await self._store(host, operation_id, redact_text(output.decode("utf-8", "replace"), known=known))
             await self._prune(host)
-        except (ForbiddenError, NotFoundError, ConflictError) as error:
+        except KrautError as error:
+            # Whatever the API server's reason, a webhook's or its own: the operation has ended, and other hosts wait for its place.
             log.warning("operation log not kept", host=host.metadata.name, operation=operation_id, error=str(error))
 
     async def _store(self, host: Host, operation_id: str, output: str) -> None:
