@@ -1,11 +1,22 @@
 """When the Lease may be taken; other machines' clocks do not matter."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from kraut_operator.lease import LeaseRecord, Sighting, lease_manifest, may_take, parse_lease, released, see, taken
+from kraut_operator.lease import (
+    LeaseRecord,
+    Sighting,
+    lease_manifest,
+    may_take,
+    parse_lease,
+    pause_seconds,
+    released,
+    see,
+    taken,
+)
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 HELD = LeaseRecord("other", 15, "2000-01-01T00:00:00.000000Z", "2000-01-01T00:00:00.000000Z", 4, "77")
@@ -44,6 +55,22 @@ def test_a_lease_survives_the_wire() -> None:
     manifest = lease_manifest(HELD, namespace="n", name="l")
     assert parse_lease(manifest) == HELD
     assert parse_lease({"metadata": {"name": "l", "resourceVersion": "1"}}) == LeaseRecord(resource_version="1")
+
+
+@pytest.mark.parametrize(
+    ("situation", "wanted", "left", "pause"),
+    [
+        ("not leading", 2.0, math.inf, 2.0),
+        ("time enough", 2.0, 10.0, 2.0),
+        ("a whole attempt must fit after it", 9.0, 10.0, 5.0),
+        ("no whole attempt fits any more", 9.0, 4.0, 4.0),
+        ("no time is left", 9.0, -1.0, 0.0),
+    ],
+)
+def test_a_pause_is_no_longer_than_what_is_left_to_renew(
+    situation: str, wanted: float, left: float, pause: float
+) -> None:
+    assert pause_seconds(wanted, left, attempt=5.0) == pause, situation
 
 
 def test_a_released_lease_is_free_at_once() -> None:

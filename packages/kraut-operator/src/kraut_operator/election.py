@@ -5,10 +5,12 @@ leaders may overlap for a moment all the same (Leases do not fence); signals are
 """
 
 import asyncio
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,12 +19,25 @@ import structlog
 from kraut_core.errors import ConflictError, KrautError, NotFoundError
 from kraut_core.kube.client import KubeClient
 from kraut_core.kube.paths import segment
-from kraut_operator.lease import LeaseRecord, Sighting, lease_manifest, may_take, parse_lease, released, see, taken
+from kraut_core.running import run_until
+from kraut_operator.lease import (
+    JITTER,
+    LeaseRecord,
+    Sighting,
+    lease_manifest,
+    may_take,
+    parse_lease,
+    pause_seconds,
+    released,
+    see,
+    taken,
+)
 
 log = structlog.get_logger(__name__)
 
-JITTER = 1.2
 STOP_SECONDS = 5.0
+RELEASE_SECONDS = 3.0
+"""To give the Lease back in: less than `STOP_SECONDS`, since the attempt that is under way ends first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +73,10 @@ class Election:
         self._on_lost = on_lost
         self._renewed_at: float | None = None
         self._sighting: Sighting | None = None
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{segment(options.namespace)}/leases"
+        self._told = threading.Event()
+        self._stopping: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="leader-election", daemon=True)
 
     @property
@@ -73,10 +90,13 @@ class Election:
         self._thread.start()
 
     def stop(self) -> None:
-        """Give the Lease back, if it is held, and end the thread; waits 5 s at most."""
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(STOP_SECONDS)
+        """Give the Lease back, if it is held, and end the thread, whatever it is doing; waits 5 s at most."""
+        self._told.set()
+        if self._loop is not None and self._stopping is not None:
+            with suppress(RuntimeError):  # the loop is closed already: the election ended by itself
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         try:
@@ -86,41 +106,59 @@ class Election:
             raise
 
     async def _main(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        # Whoever stopped it before found no loop to tell; whoever stops it from here on does.
+        if not self._told.is_set():
+            await run_until(self._stopping, self._run_for_lease())
+
+    async def _run_for_lease(self) -> None:
         kubeconfig, context = self._access
-        while not self._stop.is_set():
+        while True:
             try:
                 async with KubeClient.connect(
                     kubeconfig, context, user_agent="kraut-operator", timeout_seconds=self._options.attempt_seconds
                 ) as client:
-                    await self._campaign(client, self._stop)
+                    await self._campaign(client)
                     return
             except KrautError as error:
                 # The configuration cannot be used now: a token that is being replaced, a file that is not mounted yet.
                 self._note(error)
-                await self._pause(self._stop)
+                await self._pause()
 
-    async def _campaign(self, client: KubeClient, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            started = time.monotonic()
-            held = await self._attempt(client)
-            if held and self._renewed_at is None:
-                self._renewed_at = started
-                log.info("leading", lease=self._options.name, identity=self._options.identity)
-            elif held:
-                self._renewed_at = started
-            elif self._renewed_at is not None and self._must_give_up():
-                return
-            await self._pause(stop)
-        if self._renewed_at is not None:
+    async def _campaign(self, client: KubeClient) -> None:
+        """Try again and again, until the Lease is lost."""
+        try:
+            while await self._try_once(client):
+                await self._pause()
+        except asyncio.CancelledError:
             await self._release(client)
+            raise
+
+    async def _try_once(self, client: KubeClient) -> bool:
+        """False when the Lease was held, and is lost."""
+        started = time.monotonic()
+        held = self._left() > 0 and await self._attempt(client)
+        if not held:
+            return self._renewed_at is None or not self._must_give_up()
+        if self._renewed_at is None:
+            log.info("leading", lease=self._options.name, identity=self._options.identity)
+        self._renewed_at = started
+        return True
+
+    def _left(self) -> float:
+        """Seconds in which the Lease must be renewed; without end while it is not held."""
+        if self._renewed_at is None:
+            return math.inf
+        return self._renewed_at + self._options.renew_seconds - time.monotonic()
 
     def _must_give_up(self) -> bool:
-        silent = time.monotonic() - (self._renewed_at or 0.0)
         taken_by = self._sighting.record.holder if self._sighting is not None else ""
         other = taken_by not in ("", self._options.identity)
-        if not other and silent < self._options.renew_seconds:
+        left = self._left()
+        if not other and left > 0:
             return False
+        silent = self._options.renew_seconds - left
         reason = f"{taken_by} holds the Lease" if other else f"not renewed for {silent:.0f} s: {self.trouble}"
         self._renewed_at = None
         self._on_lost(reason)
@@ -129,7 +167,7 @@ class Election:
     async def _attempt(self, client: KubeClient) -> bool:
         """Take or renew the Lease once; False when somebody else holds it or nothing can be said."""
         try:
-            async with asyncio.timeout(self._attempt_seconds()):
+            async with asyncio.timeout(min(self._options.attempt_seconds, self._left())):
                 held = await self._take(client)
         except ConflictError:
             # Somebody else wrote it first; the next attempt reads who.
@@ -140,49 +178,41 @@ class Election:
         self.trouble = None
         return held
 
-    def _attempt_seconds(self) -> float:
-        if self._renewed_at is None:
-            return self._options.attempt_seconds
-        left = self._renewed_at + self._options.renew_seconds - time.monotonic()
-        return max(0.1, min(self._options.attempt_seconds, left))
-
     async def _take(self, client: KubeClient) -> bool:
-        path = f"/apis/coordination.k8s.io/v1/namespaces/{segment(self._options.namespace)}/leases"
-        try:
-            found = parse_lease(await client.get_raw(f"{path}/{segment(self._options.name)}"))
-        except NotFoundError:
-            found = LeaseRecord()
+        found = await self._read(client)
         self._sighting = see(found, self._sighting, time.monotonic())
         if not may_take(self._sighting, self._options.identity, time.monotonic()):
             return False
         wanted = taken(found, self._options.identity, self._options.lease_seconds, datetime.now(UTC))
-        self._sighting = see(await self._write(client, path, wanted), self._sighting, time.monotonic())
+        self._sighting = see(await self._write(client, wanted), self._sighting, time.monotonic())
         return True
 
-    async def _write(self, client: KubeClient, path: str, record: LeaseRecord) -> LeaseRecord:
+    async def _read(self, client: KubeClient) -> LeaseRecord:
+        try:
+            return parse_lease(await client.get_raw(f"{self._path}/{segment(self._options.name)}"))
+        except NotFoundError:
+            return LeaseRecord()
+
+    async def _write(self, client: KubeClient, record: LeaseRecord) -> LeaseRecord:
         manifest = lease_manifest(record, namespace=self._options.namespace, name=self._options.name)
         if not record.resource_version:
-            return parse_lease(await client.post_raw(path, manifest))
-        return parse_lease(await client.put_raw(f"{path}/{self._options.name}", manifest))
+            return parse_lease(await client.post_raw(self._path, manifest))
+        return parse_lease(await client.put_raw(f"{self._path}/{segment(self._options.name)}", manifest))
 
     async def _release(self, client: KubeClient) -> None:
+        """Give the Lease back if it is ours, as it stands now: an attempt that was cut short may have written it all the same."""
         self._renewed_at = None
-        path = f"/apis/coordination.k8s.io/v1/namespaces/{self._options.namespace}/leases"
-        if self._sighting is None or self._sighting.record.holder != self._options.identity:
-            return
         try:
-            async with asyncio.timeout(self._options.retry_seconds):
-                await self._write(client, path, released(self._sighting.record))
+            async with asyncio.timeout(RELEASE_SECONDS):
+                found = await self._read(client)
+                if found.holder == self._options.identity:
+                    await self._write(client, released(found))
         except Exception as error:  # noqa: BLE001 - it runs out by itself
-            log.warning("lease not given back", error=str(error))
+            log.warning("lease not given back", error=str(error) or type(error).__name__)
 
-    async def _pause(self, stop: asyncio.Event) -> None:
-        seconds = self._options.retry_seconds * random.uniform(1.0, JITTER)  # noqa: S311 - spreads load
-        try:
-            async with asyncio.timeout(seconds):
-                await stop.wait()
-        except TimeoutError:
-            return
+    async def _pause(self) -> None:
+        wanted = self._options.retry_seconds * random.uniform(1.0, JITTER)  # noqa: S311 - spreads load
+        await asyncio.sleep(pause_seconds(wanted, self._left(), self._options.attempt_seconds))
 
     def _note(self, error: Exception) -> None:
         sentence = f"{type(error).__name__}: {error}"

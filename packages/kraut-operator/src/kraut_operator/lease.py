@@ -18,6 +18,12 @@ def attempt_seconds(renew_seconds: float) -> float:
     return renew_seconds / 2
 
 
+def pause_seconds(wanted: float, left: float, attempt: float) -> float:
+    """How long to wait before the next attempt, with ``left`` seconds to renew in: so long that a whole attempt still fits, else to
+    the end of them."""
+    return min(wanted, left - attempt if left > attempt else max(left, 0.0))
+
+
 @dataclass(frozen=True, slots=True)
 class LeaseRecord:
     """What a Lease says; ``holder`` is empty when nobody holds it. ``resource_version`` is empty before it exists."""
