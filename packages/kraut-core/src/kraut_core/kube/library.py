@@ -8,6 +8,8 @@ therefore put in place without running them, and taken away again, so that a lat
 import importlib
 import importlib.util
 import sys
+import tempfile
+import threading
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -16,16 +18,40 @@ _ROOT = "kubernetes_asyncio"
 _CLIENT = "kubernetes_asyncio.client"
 
 
-@cache
+_first = threading.Lock()
+"""The operator reads its configuration in two threads at once, and half of an import is no module."""
+
+
 def loaders() -> tuple[Any, Any, Any]:
     """Return kubernetes_asyncio's ``(kube_config, incluster_config, Configuration)``."""
+    with _first:
+        return _loaders()
+
+
+@cache
+def _loaders() -> tuple[Any, Any, Any]:
     if _ROOT not in sys.modules:
         _import_lightly()
+    kube_config = importlib.import_module(f"{_ROOT}.config.kube_config")
+    kube_config.FileOrData._create_temp_file_with_content = _create_file  # noqa: SLF001 - see there
     return (
-        importlib.import_module(f"{_ROOT}.config.kube_config"),
+        kube_config,
         importlib.import_module(f"{_ROOT}.config.incluster_config"),
         importlib.import_module(f"{_CLIENT}.configuration").Configuration,
     )
+
+
+def _create_file(source: Any, content: str | bytes) -> str:
+    """A file of inline data in the folder that the loader was given, for its reader alone.
+
+    The library's own (36.1.0) leaves a descriptor open and a callback at exit behind each file, and shares files of equal content
+    between all who load: whoever removes one takes it from the others.
+    """
+    folder: str | None = vars(source)["_temp_file_path"]
+    descriptor, path = tempfile.mkstemp(dir=folder)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
+        file.write(content.encode() if isinstance(content, str) else content)
+    return path
 
 
 def _import_lightly() -> None:
