@@ -13,7 +13,7 @@ import pytest
 
 from kraut_core.errors import PermanentError
 from kraut_core.kube import config
-from kraut_core.kube.config import find_access
+from kraut_core.kube.config import Access, find_access
 
 
 def write_kubeconfig(path: Path, user: dict[str, object], cluster: dict[str, object] | None = None) -> Path:
@@ -138,3 +138,98 @@ async def test_a_broken_kubeconfig_shows_no_line_of_itself(tmp_path: Path, conte
     with pytest.raises(PermanentError, match="it is not YAML") as caught:
         await find_access(str(path)).authorization()
     assert "planted" not in "".join(traceback.format_exception(caught.value))
+
+
+def write_authority(path: Path, name: str) -> Path:
+    make = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", "/dev/null", "-out", str(path)]
+    subprocess.run([*make, "-subj", f"/CN={name}"], check=True, capture_output=True)
+    return path
+
+
+def trusted(access: Access) -> list[str]:
+    return [dict(part[0] for part in found["subject"])["commonName"] for found in access.tls.get_ca_certs()]
+
+
+@pytest.fixture
+def at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(config, "RENEW_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("at_every_look")
+@pytest.mark.parametrize("inline", [True, False])
+async def test_a_kubeconfig_that_changed_is_read_again(tmp_path: Path, inline: bool) -> None:
+    """Its token is good for ever as far as it says; the server moved, and its authority is another one."""
+    authority = write_authority(tmp_path / "ca.pem", "first")
+
+    def cluster(server: str) -> dict[str, object]:
+        if inline:
+            data = base64.b64encode(authority.read_bytes()).decode()
+            return {"server": server, "certificate-authority-data": data}
+        return {"server": server, "certificate-authority": "ca.pem"}
+
+    file = write_kubeconfig(tmp_path / "k", {"token": "t"}, cluster("https://one.example"))
+    access = find_access(str(file))
+    await access.authorization()
+    before = access.tls
+    await access.authorization()
+    assert access.tls is before, "the same files, the same connections"
+    write_authority(authority, "second")
+    write_kubeconfig(file, {"token": "u"}, cluster("https://two.example"))
+    assert await access.authorization() == "Bearer u"
+    assert access.server == "https://two.example"
+    assert trusted(access) == ["second"]
+
+
+@pytest.mark.usefixtures("at_every_look")
+async def test_a_file_that_a_kubeconfig_names_is_read_again_when_it_was_replaced(tmp_path: Path) -> None:
+    """As in a mounted Secret: the names are links, and what they lead to is changed at once."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_authority(tmp_path / name / "ca.pem", name)
+    (tmp_path / "data").symlink_to("one")
+    cluster = {"certificate-authority": "data/ca.pem"}
+    access = find_access(str(write_kubeconfig(tmp_path / "k", {"token": "t"}, cluster)))
+    await access.authorization()
+    (tmp_path / "data.new").symlink_to("two")
+    (tmp_path / "data.new").rename(tmp_path / "data")
+    await access.authorization()
+    assert trusted(access) == ["two"]
+
+
+@pytest.mark.usefixtures("at_every_look")
+@pytest.mark.parametrize("broken", ["", "{", '{"clusters": []}', None])
+async def test_half_a_kubeconfig_changes_nothing_until_it_is_whole(tmp_path: Path, broken: str | None) -> None:
+    """Whoever writes it does so in pieces, and what is known is good."""
+    file = write_kubeconfig(tmp_path / "k", {"token": "t"})
+    access = find_access(str(file))
+    await access.authorization()
+    if broken is None:
+        file.unlink()
+    else:
+        file.write_text(broken)
+    assert await access.authorization() == "Bearer t"
+    assert access.server == "https://one.example:6443"
+    write_kubeconfig(file, {"token": "u"})
+    assert await access.authorization() == "Bearer u"
+
+
+@pytest.mark.usefixtures("at_every_look")
+async def test_a_kubeconfig_whose_authority_is_none_changes_nothing(tmp_path: Path) -> None:
+    """Never the new server with the old authorities, or the other way round."""
+    authority = write_authority(tmp_path / "ca.pem", "first")
+    file = write_kubeconfig(tmp_path / "k", {"token": "t"}, {"certificate-authority": "ca.pem"})
+    access = find_access(str(file))
+    await access.authorization()
+    authority.write_text("no certificate")
+    write_kubeconfig(file, {"token": "u"}, {"server": "https://two.example", "certificate-authority": "ca.pem"})
+    assert await access.authorization() == "Bearer t"
+    assert (access.server, trusted(access)) == ("https://one.example:6443", ["first"])
+
+
+async def test_files_are_not_looked_at_for_every_request(tmp_path: Path) -> None:
+    file = write_kubeconfig(tmp_path / "k", {"token": "t"})
+    access = find_access(str(file))
+    await access.authorization()
+    write_kubeconfig(file, {"token": "u"})
+    assert await access.authorization() == "Bearer t"
