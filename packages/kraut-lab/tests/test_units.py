@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from kraut_lab.controlplane.kubeconfig import write_token_kubeconfig
 from kraut_lab.demo.command import without_local_version
 from kraut_lab.errors import LabError
 from kraut_lab.hosts import HostImage
+from kraut_lab.hosts.inotify import ENOUGH, allow_inotify_instances
 from kraut_lab.hosts.users import sudoers_file, users_script
 from kraut_lab.names import LabNames, check_name
 from kraut_lab.network.subnet import RANGE, choose_subnet
@@ -197,3 +200,28 @@ class TestOutput:
 
 def test_a_recorded_picture_names_no_machine_and_keeps_its_columns() -> None:
     assert without_local_version("6.1.0-40-vm7&#160;|", "6.1.0-40-vm7") == "6.1.0" + "&#160;" * 8 + "|"
+
+
+class TestInotifyInstances:
+    def test_a_low_limit_is_raised_and_said(self, tmp_path):
+        limit, said = tmp_path / "max_user_instances", []
+        limit.write_text("128\n")
+        allow_inotify_instances(said.append, limit=limit)
+        assert int(limit.read_text()) == ENOUGH
+        assert said == [f"raising fs.inotify.max_user_instances from 128 to {ENOUGH}, until the machine boots again"]
+
+    def test_a_limit_that_is_high_enough_is_left_alone(self, tmp_path):
+        limit, said = tmp_path / "max_user_instances", []
+        limit.write_text(f"{ENOUGH + 1}\n")
+        allow_inotify_instances(said.append, limit=limit)
+        assert (int(limit.read_text()), said) == (ENOUGH + 1, [])
+
+    def test_who_may_not_raise_it_is_told_what_to_do(self, tmp_path, monkeypatch):
+        def refuse(*_):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        limit = tmp_path / "max_user_instances"
+        limit.write_text("128\n")
+        monkeypatch.setattr(Path, "write_text", refuse)
+        with pytest.raises(LabError, match=r"sysctl fs\.inotify\.max_user_instances=8192"):
+            allow_inotify_instances(limit=limit)

@@ -13,6 +13,7 @@ from kraut_lab.errors import LabError
 from kraut_lab.hosts.credentials import SshCredentials
 from kraut_lab.hosts.host import LabHost
 from kraut_lab.hosts.image import HostImage, ensure_image
+from kraut_lab.hosts.inotify import allow_inotify_instances
 from kraut_lab.hosts.layer import ensure_layer
 from kraut_lab.hosts.users import users_script
 from kraut_lab.names import LabNames
@@ -66,6 +67,7 @@ class HostFleet:
 
     def start(self, subnet: IPv4Network) -> None:
         """Start the hosts that do not run, and wait until each answers."""
+        allow_inotify_instances(self._progress)
         self._ssh.create()
         self._publish_first()
         self.repository.start(subnet[1])

@@ -1,5 +1,7 @@
 """Observe every host of a farm at once, as the worker does, and say what that cost; a process of its own.
 
+A host may name a user and a key file of its own.
+
 usage: python observe.py FOLDER '{"maxHosts": 100, "patient": false, "ssh": {...SshSettings}}'
 
 It prints one JSON document. ``order`` are the kinds in the order in which their hosts came to an end. With ``patient`` the
@@ -42,9 +44,9 @@ async def main(folder, options):
         HostTarget(
             address=host["address"],
             port=host["port"],
-            user="kraut",
+            user=host.get("user", "kraut"),
             host_keys=(host["hostKey"],),
-            credentials=Credentials(private_key=key),
+            credentials=Credentials(private_key=Path(host["key"]).read_bytes() if "key" in host else key),
             uid=str(number),
         )
         for number, host in enumerate(hosts)

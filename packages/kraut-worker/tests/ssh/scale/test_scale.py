@@ -11,12 +11,19 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from kraut_core.errors import UnreachableError
+from kraut_lab.errors import MissingRequirementError
+from kraut_lab.lab import Lab
+from kraut_lab.owner import claim
+from kraut_lab.settings import load_lab_settings
+from kraut_lab.teardown import tear_down
+from kraut_lab.watchdog import Watchdog
 from kraut_worker.adapters.ssh import SshConnector
 
 HERE = Path(__file__).parent
@@ -30,19 +37,25 @@ TRANSIENT = (
     "ConnectionTimeout",
 )
 DESCRIPTORS_OF_A_CONNECTION = 1
+MEMORY_OF_A_CONNECTION = 256 * 2**10
+REAL_HOSTS = 60
+"""Of the two hundred; each is a systemd with sshd, journald and dbus, about 40 MiB."""
 
 
 @pytest.fixture
 def farm(tmp_path):
-    """Start the servers: ``farm(healthy=30, slow=3)`` gives their folder."""
+    """Start the servers: ``farm(healthy=30, slow=3)`` gives their folder; hosts of a lab stand in it too, as ``real`` ones."""
     started = []
 
-    def start(**counts):
+    def start(*, lab=None, **counts):
         process = subprocess.Popen(
             [sys.executable, HERE / "farm.py", tmp_path, json.dumps(counts)], stdout=subprocess.PIPE, text=True
         )
         started.append(process)
         assert process.stdout.readline() == "ready\n"
+        if lab is not None:
+            file = tmp_path / "hosts.json"
+            file.write_text(json.dumps([*json.loads(file.read_text()), *map(partial(described, lab), lab.hosts)]))
         return tmp_path
 
     yield start
@@ -50,6 +63,35 @@ def farm(tmp_path):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def described(lab, host):
+    """A real host as farm.py describes its own; root, so that nothing but sshd stands before the shell."""
+    return {
+        "kind": "real",
+        "address": host.address,
+        "port": host.port,
+        "user": "root",
+        "key": str(lab.ssh.private_key),
+        "hostKey": host.host_key,
+        "machineID": host.machine_id,
+    }
+
+
+@pytest.fixture
+def many_real_hosts():
+    """A lab of its own with as many hosts as a machine of CI bears beside the others."""
+    state_dir = load_lab_settings().state_dir
+    folder = state_dir / f"pytest-{os.getpid()}-scale"
+    claim(folder)
+    watchdog = Watchdog(folder)
+    try:
+        yield Lab(folder.name).up(hosts=REAL_HOSTS, components=False)
+    except MissingRequirementError as error:
+        pytest.skip(str(error))
+    finally:
+        tear_down(folder)
+        watchdog.release()
 
 
 def observe(folder, *, max_hosts=100, patient=False, **ssh):
@@ -69,6 +111,8 @@ def assert_bounded(report, *, handshakes=16):
     assert after["descriptors"] == before["descriptors"]
     assert after["tasks"] == before["tasks"]
     assert most["descriptors"] - before["descriptors"] <= hosts * DESCRIPTORS_OF_A_CONNECTION + handshakes
+    grown = report["connected"]["memory"] - before["memory"]
+    assert grown <= hosts * MEMORY_OF_A_CONNECTION + 16 * 2**20
     # One per host that is being looked at, and one of asyncssh's per login that is under way.
     assert most["tasks"] - before["tasks"] <= 3 * hosts
 
@@ -123,13 +167,15 @@ async def test_a_crowd_before_max_startups_gets_in_one_after_the_other(start_ssh
 @pytest.mark.fault(row=14, fault="accepts TCP and says nothing", invariants=("I1", "I10"))
 @pytest.mark.fault(row=14, fault="56 kbit/s", invariants=("I1", "I10"))
 @pytest.mark.sweep
-@pytest.mark.timeout(900)
-def test_two_hundred_hosts(farm):
-    """Row 14, I1, I10: the whole run, and the report of what a connection costs."""
-    counts = {"healthy": 200, "slow": 10, "mute": 25, "stuck": 25, "dying": 10}
-    folder = farm(**counts)
+@pytest.mark.lab
+@pytest.mark.timeout(1800)
+def test_two_hundred_hosts(farm, many_real_hosts):
+    """Row 14, I1, I10: the whole run, with as many real hosts as fit, and the report of what a connection costs."""
+    counts = {"healthy": 200 - REAL_HOSTS, "slow": 10, "mute": 25, "stuck": 25, "dying": 10}
+    folder = farm(lab=many_real_hosts, **counts)
     bad = observe(folder, patient=True, login_timeout_seconds=120)
-    assert results_of(bad, "healthy") == {"observed": 200}
+    assert results_of(bad, "real") == {"observed": REAL_HOSTS}
+    assert results_of(bad, "healthy") == {"observed": 200 - REAL_HOSTS}
     assert results_of(bad, "slow") == {"observed": 10}
     assert results_of(bad, "mute") == {"LoginTimeout": 25}
     assert results_of(bad, "stuck") == {"LoginTimeout": 25}
@@ -142,7 +188,7 @@ def test_two_hundred_hosts(farm):
 def observe_healthy(folder):
     """The same hosts without the bad ones."""
     hosts = json.loads((folder / "hosts.json").read_text())
-    (folder / "hosts.json").write_text(json.dumps([host for host in hosts if host["kind"] == "healthy"]))
+    (folder / "hosts.json").write_text(json.dumps([host for host in hosts if host["kind"] in ("healthy", "real")]))
     return observe(folder, max_hosts=300)
 
 
@@ -152,7 +198,7 @@ def counted(numbers):
 
 
 def write_report(good, bad):
-    healthy = good["hosts"]["healthy"]
+    healthy = good["hosts"]["healthy"] + good["hosts"]["real"]
     figures = {
         "python": sys.version.split()[0],
         "asyncssh": version("asyncssh"),
@@ -172,9 +218,9 @@ def write_report(good, bad):
     )
     (REPORTS / "ssh-at-scale.md").write_text(f"""# SSH at scale
 
-Every host is logged in to and all its facts are gathered, at the same time, by one process; the servers are another process on
-the same machine (asyncssh, each with an address, a host key and a machine id of its own, answering from recordings of a
-Debian 12 host). Written by `.venv/bin/pytest -m sweep packages/kraut-worker/tests/ssh/scale`; figures in
+Every host is logged in to and all its facts are gathered, at the same time, by one process. *real*: Debian 12 hosts of the lab,
+with systemd, OpenSSH's sshd and apt, on the same machine. The others are one further process there (asyncssh, each with an
+address, a host key and a machine id of its own, answering from recordings of a Debian 12 host). Written by `.venv/bin/pytest -m sweep packages/kraut-worker/tests/ssh/scale`; figures in
 [ssh-at-scale.json](ssh-at-scale.json).
 
 | run | hosts | seconds until all but half-dead ones are observed | CPU seconds of the client | most descriptors | most tasks | left after close (descriptors / tasks) |
