@@ -1,6 +1,7 @@
 """A worker's activities at a real kube-apiserver, before hosts that say what real ones once said."""
 
 import itertools
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -13,13 +14,14 @@ import pytest
 
 from kraut_core.api.v1alpha1.host import Host
 from kraut_core.api.v1alpha1.upgradepolicy import UpgradePolicy
-from kraut_core.errors import ConflictError
+from kraut_core.errors import ConflictError, ForbiddenError
 from kraut_core.kube.client import KubeClient
 from kraut_worker.activities.assess import HostAssessor
+from kraut_worker.activities.cleanup import FINALIZER
 from kraut_worker.activities.places import take_place
 from kraut_worker.facts.fact import Answer
 from kraut_worker.messages import AssessInput, Assessment, HostName
-from kraut_worker.ports import MAX_OUTPUT_BYTES, CommandResult
+from kraut_worker.ports import MAX_OUTPUT_BYTES, CommandResult, HostTarget
 from kraut_worker.testing import ScriptedConnector, ScriptedShell, load_transcripts
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ class Scene:
     worker: KubeClient
     namespace: str
     woken: list[str] = field(default_factory=list)
+    asked: list[HostTarget] = field(default_factory=list)
+    """Whom the last assessment connected to."""
 
     async def policy(self, name: str, **spec: Any) -> None:
         await self._apply("UpgradePolicy", name, spec)
@@ -78,20 +82,59 @@ class Scene:
         found = await self.worker.get(UpgradePolicy, self.namespace, policy)
         return {held.name: held.fencing_token for held in (found.status.reservations if found.status else [])}
 
+    def next_release_wrote(self, *names: str) -> None:
+        """Objects of kraut's kinds that have a field of the next release from now on: this one's models refuse them."""
+        self._through(lambda body: _with_field_of_next_release(body, names), among=("/hosts", "/upgradepolicies"))
+
+    def worker_may_not_read(self, resource: str) -> None:
+        """As without the Role for it."""
+
+        def refuse(_: bytes) -> bytes:
+            raise ForbiddenError(f'{resource} is forbidden: User "kraut-worker" cannot get it', status=403)
+
+        self._through(refuse, among=(f"/{resource}",))
+
+    def _through(self, change: Callable[[bytes], bytes], *, among: tuple[str, ...]) -> None:
+        transport = self.worker.transport
+        inner = transport.request
+
+        async def request(method: str, path: str, **options: Any) -> bytes:
+            body = await inner(method, path, **options)
+            return change(body) if any(part in path for part in among) else body
+
+        transport.request = request  # type: ignore[method-assign]
+
+    async def mark_for_deletion(self, name: str) -> None:
+        """Delete a Host that has kraut's finalizer."""
+        host = await self.admin.get(Host, self.namespace, name)
+        if FINALIZER not in host.metadata.finalizers:
+            version = host.metadata.resource_version
+            await self.admin.set_finalizers(Host, self.namespace, name, version, [FINALIZER])
+        await self.admin.delete(Host, self.namespace, name)
+
     async def worker_takes_place(self, name: str, *, token: int) -> None:
         """As an assessment does that dies before it writes down the start."""
         assert await take_place(self.worker, await self.get_host(name), datetime.now(UTC), token) is None
 
     async def assess(
-        self, name: str, meanwhile: Callable[[], Awaitable[Any]] | None = None, *, operation_id: str = ""
+        self,
+        name: str,
+        meanwhile: Callable[[], Awaitable[Any]] | None = None,
+        *,
+        operation_id: str = "",
+        in_flight: str = "",
     ) -> Assessment:
         """One assessment; ``meanwhile`` happens once it has read the Host."""
-        connector = ScriptedConnector({(await self.get_host(name)).spec.address: InterruptedShell(meanwhile)})
+        address = (await self.admin.get(Host, self.namespace, name)).spec.address
+        connector = ScriptedConnector({address: InterruptedShell(meanwhile)})
+        self.asked = connector.targets
         assessor = HostAssessor(
             self.worker, connector, self._wake, instance="tests", package_list_max_age=timedelta(days=36500)
         )
         host = HostName(home="tests", namespace=self.namespace, name=name)
-        question = AssessInput(host=host, site="default", operation_id=operation_id or str(uuid.uuid4()))
+        question = AssessInput(
+            host=host, site="default", operation_id=operation_id or str(uuid.uuid4()), in_flight=in_flight
+        )
         return await assessor.assess(question, f"tests/{name}")
 
     async def _wake(self, host: Host) -> None:
@@ -105,6 +148,14 @@ class Scene:
     async def _create_once(self, resource: str, body: dict[str, Any]) -> None:
         with suppress(ConflictError):
             await self.admin.post_raw(f"/api/v1/namespaces/{self.namespace}/{resource}", body)
+
+
+def _with_field_of_next_release(body: bytes, names: tuple[str, ...]) -> bytes:
+    answer = json.loads(body)
+    for manifest in answer.get("items", [answer]):
+        if manifest.get("metadata", {}).get("name") in names:
+            manifest["spec"]["drain"] = {"before": "Reboot"}
+    return json.dumps(answer).encode()
 
 
 @pytest.fixture

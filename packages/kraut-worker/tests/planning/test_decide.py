@@ -781,6 +781,29 @@ CASES = [
         STALLED,
     ),
     Case(
+        "updates pending and the UpgradePolicy cannot be read -> stalled, says why",
+        make_scene(
+            make_host(upgrade_policy_ref={"name": "gentle"}),
+            make_observation(pending=2),
+            policy_problem=Problem("UpgradePolicyForbidden", "kraut-worker may not read UpgradePolicy gentle", True),
+        ),
+        "Rest",
+        "UpgradePolicyForbidden",
+        "may not read UpgradePolicy gentle",
+        STALLED,
+    ),
+    Case(
+        "installing updates when the UpgradePolicy cannot be read any more -> goes on",
+        make_scene(
+            after(make_operation(), upgrade_policy_ref={"name": "gentle"}),
+            make_observation(pending=2, operations=[on_host()]),
+            policy_problem=Problem("UpgradePolicyInvalid", "it does not fit this version of kraut", True),
+        ),
+        "Stay",
+        "UpdatingPackages",
+        disrupted=True,
+    ),
+    Case(
         "the UpgradePolicy does not exist and nothing is pending -> rests",
         make_scene(make_host(upgrade_policy_ref={"name": "gentle"}), make_observation(), policy_missing=True),
         "Rest",

@@ -21,6 +21,7 @@ from kraut_worker.planning.events import Note, notes_between
 from kraut_worker.planning.observe import observe
 from kraut_worker.planning.plan import Plan, answer, outdate, plan_host, postpone, start
 from kraut_worker.planning.scene import Observation, Problem, Scene
+from kraut_worker.planning.sharing import Sharer
 from kraut_worker.planning.status import discovering_status, host_status
 from kraut_worker.ports import HostConnector
 
@@ -62,20 +63,18 @@ class HostAssessor:
                 continue
             except NotFoundError:
                 return Assessment(outcome="Gone")
-            except InvalidSpecError as error:
-                log.warning(
-                    "host refused", host=question.host.name, namespace=question.host.namespace, error=str(error)
-                )
-                return Assessment(outcome="Rest", reason=error.reason)
         raise ConflictError(f"Host {question.host.name} was written by others {CONFLICTS} times during its assessment")
 
     async def _assess(self, question: AssessInput, workflow_id: str) -> Assessment:
-        host = await self._kube.get(Host, question.host.namespace, question.host.name)
+        try:
+            host = await self._kube.get(Host, question.host.namespace, question.host.name)
+        except InvalidSpecError as error:
+            return await self._unreadable(question, error)
         if host.spec.site != question.site:
             return Assessment(outcome="OtherSite", site=host.spec.site)
-        references = await read_references(self._kube, host)
         if host.metadata.deletion_timestamp is not None:
-            return await self._clean_up(host, references, question)
+            return await self._clean_up(host, question)
+        references = await read_references(self._kube, host)
         scene = _empty_scene(host, references, question, workflow_id)
         if host.status is None or host.status.observed_generation != host.metadata.generation:
             host = await self._write(host, discovering_status(scene, references.observed))
@@ -161,13 +160,26 @@ class HostAssessor:
             # An Event is a courtesy: the status says the same, and work must not stop because a namespace is full of them.
             log.warning("event not recorded", host=host.metadata.name, reason=note.reason, error=str(error))
 
-    async def _clean_up(self, host: Host, references: References, question: AssessInput) -> Assessment:
-        assessment = await self._cleaner.clean_up(host, references.target, references.problem, attempt=question.attempt)
+    async def _clean_up(self, host: Host, question: AssessInput) -> Assessment:
+        assessment = await self._cleaner.clean_up(host, attempt=question.attempt, in_flight=question.in_flight)
         if assessment.outcome == "Gone":
-            # Whoever read the Host before its deletion cannot write it any more: whatever token the place bears, nobody works.
-            for waiting in await give_back(self._kube, host, await held_token(self._kube, host) or 0):
-                await self._wake(waiting)
+            await self._leave_budget(host)
         return assessment
+
+    async def _unreadable(self, question: AssessInput, error: InvalidSpecError) -> Assessment:
+        """A Host of another version of kraut is left alone; one that is being deleted may go."""
+        name = question.host
+        host = await self._cleaner.let_unreadable_go(name.namespace, name.name)
+        if host is None:
+            log.warning("host refused", host=name.name, namespace=name.namespace, error=str(error))
+            return Assessment(outcome="Rest", reason=error.reason)
+        await self._leave_budget(host)
+        return Assessment(outcome="Gone")
+
+    async def _leave_budget(self, host: Sharer) -> None:
+        """Whoever read the Host before its deletion cannot write it any more: whatever token its place bears, nobody works."""
+        for waiting in await give_back(self._kube, host, await held_token(self._kube, host) or 0):
+            await self._wake(waiting)
 
 
 def _not_observed(host: Host, error: KrautError) -> Problem:
@@ -182,6 +194,7 @@ def _empty_scene(host: Host, references: References, question: AssessInput, work
         now=datetime.now(UTC),
         policy=references.policy_spec,
         policy_missing=references.policy_missing,
+        policy_problem=references.policy_problem,
         observation=None,
         problem=None,
         new_operation_id=question.operation_id,

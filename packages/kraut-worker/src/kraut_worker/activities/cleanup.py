@@ -5,11 +5,14 @@ import structlog
 from kraut_core.api.meta import GROUP
 from kraut_core.api.v1alpha1.host import Host
 from kraut_core.errors import KrautError
-from kraut_core.kube.client import KubeClient
+from kraut_core.kube import paths
+from kraut_core.kube.client import KubeClient, as_kind
 from kraut_core.kube.events import Event, create_event
+from kraut_worker.activities.targets import read_target
 from kraut_worker.messages import Assessment
 from kraut_worker.operations.protocol import remove_all
 from kraut_worker.planning.scene import Problem
+from kraut_worker.planning.sharing import Sharer, UnreadableHost, read_unreadable
 from kraut_worker.ports import HostConnector, HostTarget
 
 log = structlog.get_logger(__name__)
@@ -23,6 +26,8 @@ TRIES = 3
 
 NO_CREDENTIALS = Problem("SecretNotFound", "there are no credentials to log in with", permanent=True)
 
+UNREADABLE = Problem("InvalidSpec", "its spec does not fit this version of kraut", permanent=True)
+
 
 class HostCleaner:
     """Removes what kraut left on a host, then its finalizer."""
@@ -32,33 +37,58 @@ class HostCleaner:
         self._connector = connector
         self._instance = instance
 
-    async def clean_up(
-        self, host: Host, target: HostTarget | None, problem: Problem | None, *, attempt: int
-    ) -> Assessment:
+    async def clean_up(self, host: Host, *, attempt: int, in_flight: str = "") -> Assessment:
         """``Gone`` when the object may go; ``Wait`` while an operation runs on the host or it may yet answer.
 
-        Without a target, ``problem`` says why the host cannot be asked: its Secret was deleted with it, for example.
+        ``in_flight`` is the operation that an activity is busy with: it may be about to start it, behind a login that takes long.
+        It notices the deletion by itself, and reports.
         """
         if FINALIZER not in host.metadata.finalizers:
             return Assessment(outcome="Gone")
+        if in_flight:
+            return Assessment(outcome="Wait", recheck_seconds=5, reason="OperationRunning")
+        target, problem = await read_target(self._kube, host)
         if target is None:
-            await let_go(self._kube, host, problem or NO_CREDENTIALS, instance=self._instance)
-            return Assessment(outcome="Gone")
+            # Its Secret was deleted with it, for example.
+            return await self._give_up(host, problem or NO_CREDENTIALS)
+        return await self._remove(host, target, attempt)
+
+    async def _remove(self, host: Host, target: HostTarget, attempt: int) -> Assessment:
         try:
             async with self._connector.connect(target) as shell:
                 running = await remove_all(shell)
         except KrautError as error:
             if not error.permanent and attempt < TRIES - 1:
                 return Assessment(outcome="Wait", recheck_seconds=5, healing=True, reason=error.reason)
-            await let_go(self._kube, host, Problem.of(error), instance=self._instance)
-            return Assessment(outcome="Gone")
+            return await self._give_up(host, Problem.of(error))
         if running:
             return Assessment(outcome="Wait", recheck_seconds=5, reason="OperationRunning")
         await _remove_finalizer(self._kube, host)
         return Assessment(outcome="Gone")
 
+    async def _give_up(self, host: Host, problem: Problem) -> Assessment:
+        await let_go(self._kube, host, problem, instance=self._instance)
+        return Assessment(outcome="Gone")
 
-async def let_go(kube: KubeClient, host: Host, problem: Problem, *, instance: str) -> None:
+    async def let_unreadable_go(self, namespace: str, name: str) -> UnreadableHost | None:
+        """Let a Host go that this version cannot read, if it is being deleted. Raises NotFoundError, ConflictError."""
+        return await let_unreadable_go(self._kube, namespace, name, instance=self._instance)
+
+
+async def let_unreadable_go(kube: KubeClient, namespace: str, name: str, *, instance: str) -> UnreadableHost | None:
+    """Let a Host go that this version of kraut cannot read, if it is being deleted; None when it is not.
+
+    How the machine is reached is not known then, and its namespace would stay in Terminating for ever.
+    Raises NotFoundError; ConflictError when somebody wrote the Host meanwhile.
+    """
+    host = read_unreadable(await kube.get_raw(paths.item(as_kind(Host), namespace, name)))
+    if host.metadata.deletion_timestamp is None:
+        return None
+    await let_go(kube, host, UNREADABLE, instance=instance)
+    return host
+
+
+async def let_go(kube: KubeClient, host: Sharer, problem: Problem, *, instance: str) -> None:
     """Let a Host go whose machine cannot be asked, and say what stays there: deletion never hangs.
 
     Raises ConflictError when somebody wrote the Host meanwhile.
@@ -76,7 +106,9 @@ async def let_go(kube: KubeClient, host: Host, problem: Problem, *, instance: st
     await _remove_finalizer(kube, host)
 
 
-async def _remove_finalizer(kube: KubeClient, host: Host) -> None:
+async def _remove_finalizer(kube: KubeClient, host: Sharer) -> None:
     metadata = host.metadata
     left = [finalizer for finalizer in metadata.finalizers if finalizer != FINALIZER]
-    await kube.set_finalizers(Host, metadata.namespace, metadata.name, metadata.resource_version, left)
+    # Not by a method that reads the answer: this version may not understand the object.
+    path = paths.item(as_kind(Host), metadata.namespace, metadata.name)
+    await kube.patch_raw(path, {"metadata": {"resourceVersion": metadata.resource_version, "finalizers": left}})

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -24,7 +25,7 @@ from kraut_core.contracts.reconcile import ReconcileRequest, ssh_queue
 from kraut_core.errors import ConflictError, InvalidSpecError, NotFoundError
 from kraut_core.kube.client import KubeClient
 from kraut_core.temporal.wake import wake_workflow
-from kraut_worker.activities.cleanup import let_go
+from kraut_worker.activities.cleanup import let_go, let_unreadable_go
 from kraut_worker.activities.heartbeat import heartbeating
 from kraut_worker.messages import AssessInput, SweepInput, SweepReport
 from kraut_worker.planning import verdicts
@@ -52,7 +53,10 @@ class KubernetesActivitiesAtHome:
         """Say in the Host's status that no worker serves its site; returns the site it names now, empty when it is gone."""
         try:
             host = await self._kube.get(Host, question.host.namespace, question.host.name)
-        except (NotFoundError, InvalidSpecError):
+        except NotFoundError:
+            return ""
+        except InvalidSpecError:
+            await self._let_unreadable_go(question)
             return ""
         if host.spec.site != question.site or await self._is_served(question):
             return host.spec.site
@@ -61,6 +65,11 @@ class KubernetesActivitiesAtHome:
         except ConflictError:
             log.info("host changed meanwhile", host=host.metadata.name, namespace=host.metadata.namespace)
             return host.spec.site
+
+    async def _let_unreadable_go(self, question: AssessInput) -> None:
+        name = question.host
+        with suppress(NotFoundError):
+            await let_unreadable_go(self._kube, name.namespace, name.name, instance=self._instance)
 
     async def _report(self, host: Host) -> str:
         status = unserved_status(host, datetime.now(UTC))

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from kraut_core.api.v1alpha1.host import Host
 from kraut_core.api.v1alpha1.upgradepolicy import Reservation, UpgradePolicy, UpgradePolicyStatus
-from kraut_core.errors import ConflictError, NotFoundError
+from kraut_core.errors import ConflictError, ForbiddenError, InvalidSpecError, NotFoundError
 from kraut_core.kube.client import KubeClient
 from kraut_worker.planning.budget import Denied, occupy, release, reserve, waiting
+from kraut_worker.planning.sharing import Sharer, sharers
 
 TRIES = 20
 """Of hosts that ask at once one wins each time; whoever lost so often waits for its next turn."""
@@ -26,6 +27,8 @@ async def take_place(kube: KubeClient, host: Host, now: datetime, token: int) ->
             policy = await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
         except NotFoundError:
             return Denied(f"UpgradePolicy {reference.name} does not exist any more")
+        except (ForbiddenError, InvalidSpecError) as error:
+            return Denied(error.message)
         outcome = reserve(policy, await _sharing(kube, policy), host, now, token)
         if isinstance(outcome, Denied):
             return outcome
@@ -44,14 +47,14 @@ async def keep_place(kube: KubeClient, host: Host, now: datetime, token: int) ->
             return
 
 
-async def held_token(kube: KubeClient, host: Host) -> int | None:
+async def held_token(kube: KubeClient, host: Sharer) -> int | None:
     """The fencing token of the place that ``host`` holds in the budget of its policy; None when it holds none."""
     policy = await _read(kube, host)
     places = _held(policy) if policy is not None else ()
     return next((held.fencing_token for held in places if held.uid == host.metadata.uid), None)
 
 
-async def give_back(kube: KubeClient, host: Host, token: int) -> list[Host]:
+async def give_back(kube: KubeClient, host: Sharer, token: int) -> list[Host]:
     """Give a place back; returns the hosts that wait for one, longest first (none when nothing was given back).
 
     ``token`` is the greatest fencing token that whoever decides this knows of.
@@ -68,14 +71,14 @@ async def give_back(kube: KubeClient, host: Host, token: int) -> list[Host]:
     return []
 
 
-async def _read(kube: KubeClient, host: Host) -> UpgradePolicy | None:
-    """The policy that a Host names; None when it names none, or one that does not exist."""
+async def _read(kube: KubeClient, host: Sharer) -> UpgradePolicy | None:
+    """The policy that a Host names; None when it names none, or one that does not exist or cannot be read."""
     reference = host.spec.upgrade_policy_ref
     if reference is None:
         return None
     try:
         return await kube.get(UpgradePolicy, host.metadata.namespace, reference.name)
-    except NotFoundError:
+    except (NotFoundError, ForbiddenError, InvalidSpecError):
         return None
 
 
@@ -83,12 +86,9 @@ def _held(policy: UpgradePolicy) -> Sequence[Reservation]:
     return policy.status.reservations if policy.status is not None else ()
 
 
-async def _sharing(kube: KubeClient, policy: UpgradePolicy) -> list[Host]:
-    return [
-        host
-        async for host in kube.list(Host, policy.metadata.namespace, on_invalid=lambda _: None)
-        if host.spec.upgrade_policy_ref is not None and host.spec.upgrade_policy_ref.name == policy.metadata.name
-    ]
+async def _sharing(kube: KubeClient, policy: UpgradePolicy) -> list[Sharer]:
+    manifests = [manifest async for manifest in kube.list_manifests(Host, policy.metadata.namespace)]
+    return sharers(manifests, policy)
 
 
 async def _write(kube: KubeClient, policy: UpgradePolicy, reservations: Sequence[Reservation]) -> bool:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from kraut_core.api.meta import ObservedReference
+from kraut_core.api.meta import ObjectMeta, ObservedReference
 from kraut_core.api.v1alpha1.host import Endpoint, Host
 from kraut_core.api.v1alpha1.upgradepolicy import UpgradePolicy, UpgradePolicySpec
-from kraut_core.errors import ForbiddenError, NotFoundError, SecretError
-from kraut_core.kube.client import KubeClient
+from kraut_core.errors import ForbiddenError, InvalidSpecError, NotFoundError, PermanentError, SecretError
+from kraut_core.kube import paths
+from kraut_core.kube.client import KubeClient, as_kind
 from kraut_core.kube.objects import Secret
+from kraut_worker.planning import verdicts
 from kraut_worker.planning.scene import Problem
 from kraut_worker.ports import Credentials, HostTarget
 
@@ -27,6 +29,8 @@ class References:
     problem: Problem | None
     policy: UpgradePolicy | None
     policy_missing: bool
+    policy_problem: Problem | None = None
+    """Why the policy cannot be read."""
 
     @property
     def policy_spec(self) -> UpgradePolicySpec:
@@ -37,19 +41,34 @@ class References:
 async def read_references(kube: KubeClient, host: Host) -> References:
     """Read the Secrets and the policy that a Host names; what is missing is a problem, not an error."""
     observed: list[ObservedReference] = []
-    policy = await _read_policy(kube, host, observed)
-    target, problem = None, None
+    policy, policy_problem = None, None
     try:
-        target = await _read_target(kube, host, observed)
-    except SecretError as error:
-        problem = Problem.of(error)
+        policy = await _read_policy(kube, host, observed)
+    except PermanentError as error:
+        policy_problem = Problem.of(error)
+    target, problem = await _try_target(kube, host, observed)
     return References(
         observed=tuple(observed),
         target=target,
         problem=problem,
         policy=policy,
-        policy_missing=host.spec.upgrade_policy_ref is not None and policy is None,
+        policy_missing=host.spec.upgrade_policy_ref is not None and policy is None and policy_problem is None,
+        policy_problem=policy_problem,
     )
+
+
+async def read_target(kube: KubeClient, host: Host) -> tuple[HostTarget | None, Problem | None]:
+    """How a Host is reached, or why that cannot be told."""
+    return await _try_target(kube, host, [])
+
+
+async def _try_target(
+    kube: KubeClient, host: Host, observed: list[ObservedReference]
+) -> tuple[HostTarget | None, Problem | None]:
+    try:
+        return await _read_target(kube, host, observed), None
+    except SecretError as error:
+        return None, Problem.of(error)
 
 
 async def _read_target(kube: KubeClient, host: Host, observed: list[ObservedReference]) -> HostTarget:
@@ -100,12 +119,24 @@ async def _read_policy(kube: KubeClient, host: Host, observed: list[ObservedRefe
     except NotFoundError:
         _remember(observed, ObservedReference(kind="UpgradePolicy", name=reference.name))
         return None
-    metadata = policy.metadata
-    seen = ObservedReference(
-        kind="UpgradePolicy", name=reference.name, uid=metadata.uid, version=str(metadata.generation)
-    )
-    _remember(observed, seen)
+    except ForbiddenError as error:
+        _remember(observed, ObservedReference(kind="UpgradePolicy", name=reference.name))
+        raise ForbiddenError(
+            f"kraut-worker may not read UpgradePolicy {reference.name} in namespace {host.metadata.namespace}: bind the "
+            f"ClusterRole kraut-worker there, then annotate the Host with kraut.dev/requested-at ({error.message})",
+            reason=verdicts.UPGRADE_POLICY_FORBIDDEN,
+        ) from error
+    except InvalidSpecError as error:
+        path = paths.item(as_kind(UpgradePolicy), host.metadata.namespace, reference.name)
+        found = ObjectMeta.model_validate((await kube.get_raw(path))["metadata"])
+        _remember(observed, _seen(found))
+        raise InvalidSpecError(error.message, reason=verdicts.UPGRADE_POLICY_INVALID) from error
+    _remember(observed, _seen(policy.metadata))
     return policy
+
+
+def _seen(policy: ObjectMeta) -> ObservedReference:
+    return ObservedReference(kind="UpgradePolicy", name=policy.name, uid=policy.uid, version=str(policy.generation))
 
 
 def make_target(host: Host, secret: Secret, jump_secret: Secret | None) -> HostTarget:

@@ -15,6 +15,7 @@ from kraut_core.api.v1alpha1.host import Host, HostStatus
 from kraut_core.api.v1alpha1.upgradepolicy import IntOrPercent, Reservation, UpgradePolicy
 from kraut_worker.planning import verdicts
 from kraut_worker.planning.clock import is_credible
+from kraut_worker.planning.sharing import Sharer
 
 MOST: Final = 1024
 """As many reservations as the schema of an UpgradePolicy's status allows."""
@@ -35,8 +36,12 @@ class Denied:
     sharing: int = 0
 
 
-def reserve(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime, token: int) -> Granted | Denied:
+def reserve(
+    policy: UpgradePolicy, sharing: Sequence[Sharer], host: Host, now: datetime, token: int
+) -> Granted | Denied:
     """Ask for a place for ``host`` among ``sharing``, all hosts that refer to ``policy`` (``host`` included).
+
+    One that this version cannot read counts as unavailable, and keeps its place: another version may be working on it.
 
     ``token`` is the fencing token of the operation that is to start; a place that is held already is renewed with it.
     """
@@ -51,7 +56,7 @@ def reserve(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: dat
     return occupy(policy, sharing, host, now, token)
 
 
-def occupy(policy: UpgradePolicy, sharing: Sequence[Host], host: Host, now: datetime, token: int) -> Granted:
+def occupy(policy: UpgradePolicy, sharing: Sequence[Sharer], host: Host, now: datetime, token: int) -> Granted:
     """Take a place for ``host`` whatever the budget says: it is being disrupted already, under another policy or uid."""
     held = live_reservations(policy, sharing)
     mine = Reservation(kind=host.kind, name=host.metadata.name, uid=host.metadata.uid, since=now, fencing_token=token)
@@ -64,7 +69,7 @@ def _renewed(reservation: Reservation, token: int) -> Reservation:
     return reservation.model_copy(update={"fencing_token": max(reservation.fencing_token, token)})
 
 
-def release(policy: UpgradePolicy, sharing: Sequence[Host], uid: str, token: int) -> tuple[Reservation, ...] | None:
+def release(policy: UpgradePolicy, sharing: Sequence[Sharer], uid: str, token: int) -> tuple[Reservation, ...] | None:
     """The reservations without that of ``uid``; None when nothing changes.
 
     A place that was renewed for an operation with a greater token than ``token`` stays: whoever gives it back has slept.
@@ -78,20 +83,21 @@ def release(policy: UpgradePolicy, sharing: Sequence[Host], uid: str, token: int
     return None if kept == held else kept
 
 
-def live_reservations(policy: UpgradePolicy, sharing: Iterable[Host]) -> tuple[Reservation, ...]:
+def live_reservations(policy: UpgradePolicy, sharing: Iterable[Sharer]) -> tuple[Reservation, ...]:
     """Reservations of hosts that still exist and still share the policy; others died with their holder."""
     alive = {host.metadata.uid for host in sharing}
     held = policy.status.reservations if policy.status else []
     return tuple(reservation for reservation in held if reservation.uid in alive)
 
 
-def waiting(sharing: Iterable[Host]) -> list[Host]:
+def waiting(sharing: Iterable[Sharer]) -> list[Host]:
     """The hosts that wait for a place, longest first.
 
     Reconciling stands since a host began to back off, or to be out of reach: it waits for its place since the last of its
     conditions changed or its last operation ended, whichever came later.
     """
-    found = [(status, host) for host in sharing if (status := host.status) is not None and _waits(status)]
+    known = (host for host in sharing if isinstance(host, Host))
+    found = [(status, host) for host in known if (status := host.status) is not None and _waits(status)]
     return [host for _, host in sorted(found, key=lambda pair: _since(pair[0]))]
 
 
@@ -114,7 +120,7 @@ def max_unavailable(value: IntOrPercent, total: int) -> int:
 
 
 def unavailable_names(
-    sharing: Iterable[Host], held: Iterable[Reservation], *, but: str, now: datetime, steady: timedelta
+    sharing: Iterable[Sharer], held: Iterable[Reservation], *, but: str, now: datetime, steady: timedelta
 ) -> list[str]:
     """Names of the hosts that are unavailable or may become so at any moment, without the one of uid ``but``.
 
@@ -128,7 +134,7 @@ def unavailable_names(
     )
 
 
-def _available(host: Host, now: datetime, steady: timedelta) -> bool:
+def _available(host: Sharer, now: datetime, steady: timedelta) -> bool:
     ready = find(host.status.conditions, READY) if host.status is not None else None
     if ready is None or ready.status != "True":
         return False

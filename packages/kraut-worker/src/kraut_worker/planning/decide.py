@@ -240,9 +240,15 @@ def _unsupported(situation: Situation) -> Decision | None:
     )
 
 
-def _policy_missing(situation: Situation) -> Decision | None:
-    reference = situation.scene.host.spec.upgrade_policy_ref
-    if reference is None or not situation.scene.policy_missing:
+def _without_policy(situation: Situation) -> Decision | None:
+    """Nothing is started without the policy that a Host names: it says how many may be away at once."""
+    scene = situation.scene
+    reference = scene.host.spec.upgrade_policy_ref
+    if reference is None:
+        return None
+    if scene.policy_problem is not None:
+        return Decision("Rest", scene.policy_problem.reason, scene.policy_problem.message, stalled=True)
+    if not scene.policy_missing:
         return None
     message = f"there is no UpgradePolicy {reference.name} in this namespace: create it, or take upgradePolicyRef out; nothing is started without it"
     return Decision("Rest", verdicts.UPGRADE_POLICY_NOT_FOUND, message, stalled=True)
@@ -315,7 +321,7 @@ RULES: tuple[Rule, ...] = (
     _read_only,
     _nothing_wanted,
     _unsupported,
-    _policy_missing,
+    _without_policy,
     _gave_up,
     _backing_off,
     _outside_window,

@@ -76,6 +76,8 @@ class Scene:
     """How many looks in a row found trouble that time may heal."""
     requested: bool
     """A person asked, by the annotation, for another look or another try."""
+    policy_problem: Problem | None = None
+    """Why the policy that upgradePolicyRef names cannot be read."""
     workflow_id: str = ""
     refused_id: str = ""
     refusal: str = ""

@@ -57,6 +57,12 @@ SITE_NOT_SERVED = "SiteNotServed"
 UPGRADE_POLICY_NOT_FOUND = "UpgradePolicyNotFound"
 """upgradePolicyRef names an UpgradePolicy that does not exist."""
 
+UPGRADE_POLICY_FORBIDDEN = "UpgradePolicyForbidden"
+"""The API server does not let kraut-worker read the UpgradePolicy that upgradePolicyRef names."""
+
+UPGRADE_POLICY_INVALID = "UpgradePolicyInvalid"
+"""The UpgradePolicy that upgradePolicyRef names does not fit this version of kraut."""
+
 UPDATES_PENDING = "UpdatesPending"
 """Updates are pending and the policy does not ask to install them, or their time has not come."""
 
