@@ -26,6 +26,8 @@ class OperationOrder(ObservedModel):
     type: OperationType
     fencing_token: int
     boot_id: str
+    host_uid: str = ""
+    """uid of the Host it was decided for: another one of its name is not touched. Empty in orders of an earlier version."""
     updates: UpdatePolicy = "None"
     deadline_seconds: float = 600.0
     """Reboot: how long the host has to come back. Others: how long it may be out of reach before the outcome is unknown."""

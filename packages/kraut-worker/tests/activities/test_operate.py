@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -45,12 +46,15 @@ class Course:
 
     host_key = machine_id = ""
 
-    def __init__(self, clock, steps):
+    def __init__(self, clock, steps, meanwhile=None):
         self._clock, self._steps, self.scripts, self.connections = clock, list(steps), [], 0
+        self._meanwhile = meanwhile
 
     @asynccontextmanager
     async def connect(self, _target):
         self.connections += 1
+        if self._meanwhile is not None:
+            await self._meanwhile()
         if self._steps and self._steps[0][1] is LOST:
             self._take()
         yield self
@@ -78,11 +82,18 @@ def clock(monkeypatch) -> Iterator[Clock]:
     return clock
 
 
-async def stay(scene, clock, steps, *, type_="UpdatePackages", deadline_seconds=120.0):
+async def stay(scene, clock, steps, *, type_="UpdatePackages", deadline_seconds=120.0, meanwhile=None, host_uid=""):
+    """``meanwhile`` happens while the login takes its time."""
     await scene.host("web-1")
-    host = Course(clock, steps)
+    host = Course(clock, steps, meanwhile)
     order = OperationOrder(
-        id=ID, type=type_, fencing_token=1, boot_id="b", updates="All", deadline_seconds=deadline_seconds
+        id=ID,
+        type=type_,
+        fencing_token=1,
+        boot_id="b",
+        host_uid=host_uid,
+        updates="All",
+        deadline_seconds=deadline_seconds,
     )
     name = HostName(home="tests", namespace=scene.namespace, name="web-1")
     report = await HostOperator(scene.worker, host).run(RunOperationInput(host=name, order=order))
@@ -131,7 +142,7 @@ async def test_a_log_that_cannot_be_kept_holds_up_nothing(scene, clock, monkeypa
 
 async def test_a_log_that_is_lost_on_its_way_is_asked_for_again(scene, clock):
     again = [(0, ATTACHED), (0, FAILED), (0, FAILED), (0, OUTPUT), (0, FAILED)]
-    report, host = await stay(scene, clock, [(0, STARTED), (5, FAILED), (1, LOST), *again])
+    report, _ = await stay(scene, clock, [(0, STARTED), (5, FAILED), (1, LOST), *again])
     assert report.state == "Ended"
     kept = await scene.worker.list_config_maps(scene.namespace, label_selector="")
     assert [config_map.data["output"] for config_map in kept if ID[:8] in config_map.name] == ["it failed"]
@@ -154,7 +165,7 @@ async def test_a_host_that_lets_in_and_answers_nothing_is_out_of_sight(scene, cl
 async def test_a_host_that_goes_down_slowly_is_asked_less_and_less_often(scene, clock):
     """Each look costs three reads of the API and two scripts as root, at every host that reboots."""
     still = [(0, ATTACHED), (2, RUNNING.replace(b"UpdatePackages", b"Reboot"))]
-    report, host = await stay(scene, clock, [(0, STARTED), still[1], *still * 60], type_="Reboot")
+    report, _ = await stay(scene, clock, [(0, STARTED), still[1], *still * 60], type_="Reboot")
     assert (report.state, report.message) == ("Ended", "the host was told to reboot and still runs the same boot")
     assert clock.pauses[:5] == [0.5, 1.0, 2.0, 4.0, 5.0]
     assert set(clock.pauses[5:]) == {5.0}
@@ -169,3 +180,33 @@ async def test_a_host_that_comes_back_is_asked_at_once(scene, clock):
     )
     assert report.state == "Ended"
     assert clock.pauses[-1] == 0.5
+
+
+ABSENT = b"id=%s\nunit=inactive\nbootID=b\nsize=0\nchunk\n" % ID.encode()
+
+
+@pytest.mark.parametrize("type_", ["UpdatePackages", "Reboot"])
+async def test_nothing_is_started_on_a_host_that_was_deleted_during_the_login(scene, clock, type_):
+    """Its clean-up may be over by now, and its place may be another's."""
+    deleted = partial(scene.mark_for_deletion, "web-1")
+    report, host = await stay(scene, clock, [(0, ABSENT)], type_=type_, meanwhile=deleted)
+    assert report.state == "Refused"
+    assert [script for script in host.scripts if "systemd-run" in script] == []
+
+
+async def test_what_runs_on_a_host_that_is_being_deleted_is_attended_to_its_end(scene, clock):
+    deleted = partial(scene.mark_for_deletion, "web-1")
+    report, _ = await stay(scene, clock, [(20, RUNNING), (0, DONE)], meanwhile=deleted)
+    assert report.state == "Ended"
+
+
+async def test_another_host_of_the_same_name_is_not_touched(scene, clock):
+    report, host = await stay(scene, clock, [], host_uid="of-the-one-before")
+    assert (report.state, host.connections) == ("Unknown", 0)
+
+
+async def test_the_host_it_was_decided_for_is(scene, clock):
+    await scene.host("web-1")
+    uid = (await scene.get_host("web-1")).metadata.uid
+    report, _ = await stay(scene, clock, [(0, STARTED), (0, DONE)], host_uid=uid)
+    assert report.state == "Ended"

@@ -65,6 +65,7 @@ def test_an_order_says_all_that_the_activity_needs():
         type="UpdatePackages",
         fencing_token=1,
         boot_id="boot-1",
+        host_uid="uid-web-1",
         updates="Security",
         deadline_seconds=120,
     )

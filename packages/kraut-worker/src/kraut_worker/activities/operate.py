@@ -17,7 +17,7 @@ from kraut_core.errors import (
 from kraut_core.kube.client import KubeClient
 from kraut_core.redaction import redact_text
 from kraut_worker.activities.operation_logs import OperationLogs
-from kraut_worker.activities.targets import read_references
+from kraut_worker.activities.targets import read_target
 from kraut_worker.messages import OperationOrder, OperationReport, RunOperationInput
 from kraut_worker.operations.apt import update_packages
 from kraut_worker.operations.protocol import OperationSpec, StartOutcome, poll, start
@@ -100,7 +100,7 @@ class HostOperator:
                 host, target = await self._find(task)
                 deleting = host.metadata.deletion_timestamp is not None
                 async with self._connector.connect(target) as shell:
-                    report = await self._stay(shell, host, order, sight, known=target.secrets)
+                    report = await self._stay(shell, host, task, sight, known=target.secrets)
                 if report is not None:
                     return report
                 if time.monotonic() - began > order.deadline_seconds:
@@ -118,17 +118,35 @@ class HostOperator:
             await sight.rest()
 
     async def _find(self, task: RunOperationInput) -> tuple[Host, HostTarget]:
+        host = await self._read(task)
+        target, problem = await read_target(self._kube, host)
+        if target is None:
+            raise SecretError(problem.message if problem else "no credentials")
+        return host, target
+
+    async def _read(self, task: RunOperationInput) -> Host:
+        """The Host that the operation was decided for. Raises NotFoundError, also for another one of its name."""
         host = await self._kube.get(Host, task.host.namespace, task.host.name)
-        references = await read_references(self._kube, host)
-        if references.target is None:
-            raise SecretError(references.problem.message if references.problem else "no credentials")
-        return host, references.target
+        if task.order.host_uid not in ("", host.metadata.uid):
+            raise NotFoundError(f"Host {task.host.name} was deleted and created again")
+        return host
+
+    async def _may_start(self, task: RunOperationInput) -> bool:
+        """Asked after the login, which may have taken long: nothing is started on a host that nobody manages any more.
+
+        By now no updates are wished for: one that runs on the host is attended to its end, one that did not begin does not.
+        """
+        order = task.order
+        if order.type != "Reboot" and order.updates == "None":
+            return False
+        return (await self._read(task)).metadata.deletion_timestamp is None
 
     async def _stay(
-        self, shell: Shell, host: Host, order: OperationOrder, sight: Sight, *, known: Sequence[str]
+        self, shell: Shell, host: Host, task: RunOperationInput, sight: Sight, *, known: Sequence[str]
     ) -> OperationReport | None:
         """None: the host still runs the boot that the operation is to end; look again."""
-        if _may_start(order):
+        order = task.order
+        if await self._may_start(task):
             outcome = await start(shell, _spec(order))
             sight.renew()
             if order.type == "Reboot":
@@ -162,11 +180,6 @@ class HostOperator:
         if state.state in NEVER_BEGAN:
             return OperationReport(state="Refused", message=NOT_BEGUN)
         return None
-
-
-def _may_start(order: OperationOrder) -> bool:
-    """By now no updates are wished for: one that runs on the host is attended to its end, one that did not begin does not."""
-    return order.type == "Reboot" or order.updates != "None"
 
 
 def _spec(order: OperationOrder) -> OperationSpec:

@@ -36,6 +36,8 @@ command -v systemd-run >/dev/null && [ -d /run/systemd/system ] || cannot "syste
 say=$( (: >>@ROOT@/start.lock) 2>&1) || cannot "$say"
 exec 9>>@ROOT@/start.lock
 flock -w 30 9 || cannot "another start or removal held @ROOT@/start.lock for 30 s"
+# Who waited for a removal holds the lock of a file that is gone, beside which the next one makes its own; and this host was let go.
+[ "$(stat -L -c %i /proc/self/fd/9)" = "$(stat -c %i @ROOT@/start.lock 2>/dev/null)" ] || cannot "@ROOT@ was removed meanwhile"
 
 if [ -e "$dir/result" ]; then answer AlreadyDone; fi
 case $(systemctl show --property=ActiveState --value "kraut-$id.service" 2>/dev/null) in

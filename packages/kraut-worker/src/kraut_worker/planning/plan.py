@@ -141,6 +141,7 @@ def _order(plan: Plan, operation: OperationStatus) -> OperationOrder:
         type=operation.type,
         fencing_token=plan.fencing_token,
         boot_id=operation.boot_id,
+        host_uid=scene.host.metadata.uid,
         updates=scene.host.spec.operating_system.updates,
         deadline_seconds=scene.policy.progress_deadline_seconds if operation.type == "Reboot" else 120,
     )
