@@ -203,7 +203,7 @@ class Stage:
         """The newest run."""
         return self.client.get_workflow_handle(workflow_id(self.home, "Cluster", "lab", "east"))
 
-    async def wake_cluster(self, state: ClusterState | None = None) -> WorkflowHandle:
+    async def wake_cluster(self, state: ClusterState | None = None, *, reason: str = "Spec") -> WorkflowHandle:
         """As ``wake``, for a Cluster."""
         start = ReconcileInput(home=self.home, namespace="lab", name="east")
         if state is not None:
@@ -215,7 +215,7 @@ class Stage:
             task_queue=workflow_queue(self.home),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal=RECONCILE_SIGNAL,
-            start_signal_args=[ReconcileRequest(uid="u-1", generation=1, reason="Spec")],
+            start_signal_args=[ReconcileRequest(uid="u-1", generation=1, reason=reason)],
         )
 
     async def histories(self) -> list:

@@ -12,6 +12,10 @@ with workflow.unsafe.imports_passed_through():
     from kraut_worker.workflows.activities import ClusterActivities
 
 
+CHANGES = frozenset({"Spec", "Initial", "Reference", "Requested"})
+"""Reasons that say more than that it is time to look again: what was tried in vain before says nothing of what is now."""
+
+
 @workflow.defn(name="ClusterWorkflow")
 class ClusterWorkflow:
     """The one writer of a Cluster. No step knows how it got here: every pass starts from what the two APIs say now."""
@@ -22,13 +26,14 @@ class ClusterWorkflow:
         self._state = ClusterState.model_validate_json(start.state or "{}")
         self._attempt = self._state.attempt
         self._woken = False
+        self._changed = False
         self._assessing = False
 
     @workflow.signal(name=RECONCILE_SIGNAL)
     def reconcile(self, request: ReconcileRequest) -> None:
         """Something may have changed; what, the assessment finds out."""
-        del request
         self._woken = True
+        self._changed = self._changed or request.reason in CHANGES
 
     @workflow.run
     async def run(self, start: ReconcileInput) -> None:
@@ -43,7 +48,8 @@ class ClusterWorkflow:
 
     async def _run(self, start: ReconcileInput) -> None:
         while True:
-            self._woken, self._assessing = False, True
+            self._attempt = self._attempt_now()
+            self._woken, self._changed, self._assessing = False, False, True
             assessment = await self._assess()
             self._assessing = False
             self._attempt = self._attempt + 1 if assessment.healing else 0
@@ -53,8 +59,11 @@ class ClusterWorkflow:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(start.model_copy(update={"state": self._hand_over()}))
 
+    def _attempt_now(self) -> int:
+        return 0 if self._changed else self._attempt
+
     def _hand_over(self) -> str:
-        return self._state.model_copy(update={"attempt": self._attempt}).model_dump_json()
+        return self._state.model_copy(update={"attempt": self._attempt_now()}).model_dump_json()
 
     async def _assess(self) -> ClusterAssessment:
         return await workflow.execute_activity_method(
