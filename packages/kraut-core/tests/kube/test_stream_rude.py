@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,12 @@ HTML = b"<html>planted in an error page</html>"
 
 @dataclass
 class Answer:
-    """One answer: a body in pieces; ``hold`` keeps the connection open afterwards."""
+    """One answer: a body in pieces; ``hold`` keeps the connection open afterwards, ``silent`` says nothing at all."""
 
     status: int = 200
     pieces: list[bytes] = field(default_factory=list)
     hold: bool = False
+    silent: bool = False
 
 
 def line(kind: str, version: int, **more: Any) -> bytes:
@@ -62,6 +65,8 @@ async def playing(answers: list[Answer], folder: Path) -> AsyncIterator[tuple[st
     async def answer(request: web.Request) -> web.StreamResponse:
         asked.append(dict(request.query))
         play = answers[min(len(asked), len(answers)) - 1]
+        if play.silent:
+            await over.wait()
         response = web.StreamResponse(status=play.status)
         await response.prepare(request)
         for piece in play.pieces:
@@ -303,6 +308,59 @@ async def test_a_watch_is_resumed_for_an_hour_and_then_everything_is_read_again(
     asked, _, _ = await play(answers, tmp_path, options=StreamOptions(relist_seconds=0))
     assert kinds_of(asked) == ["stream", "stream", "stream"]
     assert StreamOptions().relist_seconds == 3600
+
+
+@pytest.mark.fault(row=4, fault="half-open watch", invariants=("I1",))
+@pytest.mark.parametrize(
+    "page", [Answer(200, silent=True), Answer(200, [b'{"metadata":{"resourceVersion":"9"},'], hold=True)]
+)
+async def test_a_page_of_a_list_that_does_not_come_is_asked_for_again(
+    page: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its beginning, nor its end: the deadline is of the whole page."""
+    monkeypatch.setattr("kraut_core.kube.stream.PAGE_SECONDS", 0.5)
+    answers = [Answer(422, [status(422)]), page, Answer(200, initial(20), hold=True)]
+    asked, errors, stream = await play(answers, tmp_path)
+    assert kinds_of(asked)[:2] == ["stream", "list"]
+    assert [getattr(error, "status", None) for error in errors[:2]] == [422, 0]
+    assert "no answer" in str(errors[1])
+    assert stream.objects["n", "a"].resource_version == "19"
+
+
+async def test_a_watch_whose_answer_does_not_begin_is_asked_for_again(tmp_path: Path) -> None:
+    answers = [Answer(200, silent=True), Answer(200, initial(20), hold=True)]
+    options = StreamOptions(idle_seconds=0.5, watch_seconds=(1200, 1200))
+    asked, errors, _ = await play(answers, tmp_path, options=options)
+    assert kinds_of(asked)[:2] == ["stream", "stream"]
+    assert "no answer" in str(errors[0])
+
+
+async def test_the_pause_after_a_failure_is_what_the_backoff_says(tmp_path: Path) -> None:
+    """With the backoff that is shipped: each wait is told, kept before the next request, and longer than the last one's least."""
+    waits: list[float] = []
+    asked_at: list[float] = []
+    answers = [*[Answer(503, [status(503)])] * 3, Answer(200, initial(10), hold=True)]
+    async with playing(answers, tmp_path) as (kubeconfig, asked), KubeClient.connect(kubeconfig) as client:
+        stream = Stream(client, Source(PATH), IDENTITIES, on_trouble=lambda _, seconds: waits.append(seconds))
+
+        async def note() -> None:
+            while True:
+                if len(asked) > len(asked_at):
+                    asked_at.append(time.monotonic())
+                await asyncio.sleep(0.001)
+
+        noting = asyncio.create_task(note())
+        async with asyncio.timeout(60), aclosing(stream.changes()) as batches:
+            await anext(batches)
+            while len(asked_at) < len(answers):
+                await asyncio.sleep(0.001)
+        noting.cancel()
+    assert len(waits) == 3
+    assert all(0.8 * 2**number <= wait <= 1.6 * 2**number for number, wait in enumerate(waits))
+    # A look may come a little after what it looks for.
+    between = [after - before for before, after in pairwise(asked_at)]
+    assert all(pause >= wait - 0.2 for pause, wait in zip(between, waits, strict=True))
+    assert stream.restarts == 3
 
 
 def test_the_default_deadlines_fit_what_the_api_server_sends() -> None:
