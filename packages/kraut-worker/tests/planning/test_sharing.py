@@ -6,7 +6,7 @@ from kraut_core.api.meta import ObjectMeta
 from kraut_core.api.v1alpha1.host import Host
 from kraut_core.api.v1alpha1.upgradepolicy import Reservation, UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus
 from kraut_worker.planning.budget import Denied, Granted, live_reservations, release, reserve
-from kraut_worker.planning.sharing import UnreadableHost, read_unreadable, sharers
+from kraut_worker.planning.sharing import Sharing, UnreadableHost, read_unreadable
 from kraut_worker.testing.scenes import NOW, make_host
 
 NEXT = {"drain": {"before": "Reboot"}}
@@ -27,6 +27,11 @@ def policy(*held):
         spec=UpgradePolicySpec(),
         status=UpgradePolicyStatus(reservations=reservations),
     )
+
+
+def sharers(manifests, policy):
+    sharing = Sharing(policy)
+    return [sharer for found in manifests if (sharer := sharing.read(found)) is not None]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from kraut_core.api.v1alpha1.upgradepolicy import Reservation, UpgradePolicy, Up
 from kraut_core.errors import ConflictError, ForbiddenError, InvalidSpecError, NotFoundError
 from kraut_core.kube.client import KubeClient
 from kraut_worker.planning.budget import Denied, occupy, release, reserve, waiting
-from kraut_worker.planning.sharing import Sharer, sharers
+from kraut_worker.planning.sharing import Sharer, Sharing
 
 TRIES = 20
 """Of hosts that ask at once one wins each time; whoever lost so often waits for its next turn."""
@@ -87,8 +87,9 @@ def _held(policy: UpgradePolicy) -> Sequence[Reservation]:
 
 
 async def _sharing(kube: KubeClient, policy: UpgradePolicy) -> list[Sharer]:
-    manifests = [manifest async for manifest in kube.list_manifests(Host, policy.metadata.namespace)]
-    return sharers(manifests, policy)
+    sharing = Sharing(policy)
+    manifests = kube.list_manifests(Host, policy.metadata.namespace)
+    return [sharer async for manifest in manifests if (sharer := sharing.read(manifest)) is not None]
 
 
 async def _write(kube: KubeClient, policy: UpgradePolicy, reservations: Sequence[Reservation]) -> bool:

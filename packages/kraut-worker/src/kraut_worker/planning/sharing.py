@@ -1,6 +1,6 @@
 """Who shares an UpgradePolicy: Hosts, and those that this version cannot read, whose places count all the same (pure)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import ValidationError
@@ -56,17 +56,17 @@ def policy_name(manifest: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def sharers(manifests: Iterable[Mapping[str, Any]], policy: UpgradePolicy) -> list[Sharer]:
-    """Those of ``manifests`` that share ``policy``: who names it, and who holds a place in it and cannot be read."""
-    held = {reservation.uid for reservation in (policy.status.reservations if policy.status else [])}
-    found = [
-        read_sharer(manifest)
-        for manifest in manifests
-        if policy_name(manifest) == policy.metadata.name or manifest["metadata"]["uid"] in held
-    ]
-    return [sharer for sharer in found if _shares(sharer, policy)]
+class Sharing:
+    """Who shares ``policy``: who names it, and who holds a place in it and cannot be read."""
 
+    def __init__(self, policy: UpgradePolicy) -> None:
+        self._policy = policy.metadata.name
+        self._held = {reservation.uid for reservation in (policy.status.reservations if policy.status else [])}
 
-def _shares(sharer: Sharer, policy: UpgradePolicy) -> bool:
-    reference = sharer.spec.upgrade_policy_ref
-    return isinstance(sharer, UnreadableHost) or (reference is not None and reference.name == policy.metadata.name)
+    def read(self, manifest: Mapping[str, Any]) -> Sharer | None:
+        """The Host of a manifest when it shares the policy; of those that do not, as little as possible is read."""
+        named = policy_name(manifest) == self._policy
+        if not named and manifest["metadata"]["uid"] not in self._held:
+            return None
+        sharer = read_sharer(manifest)
+        return sharer if named or isinstance(sharer, UnreadableHost) else None
