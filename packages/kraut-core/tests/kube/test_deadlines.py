@@ -35,12 +35,14 @@ async def mute(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(begun)
-        await reader.read()
+        with suppress(OSError):
+            await reader.read()
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     yield write_kubeconfig(tmp_path, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", {"token": "t"})
     server.close()
+    await server.wait_closed()
 
 
 ASKING: dict[str, Callable[[KubeClient], Awaitable[object]]] = {
@@ -71,5 +73,9 @@ async def test_a_plugin_that_does_not_end_is_given_up(tmp_path: Path, monkeypatc
         with pytest.raises(PermanentError, match="cannot use") as caught:
             await access.authorization()
     assert caught.value.reason == "KubeconfigInvalid"
+    plugin_id = int(started.read_text())
     with suppress(ProcessLookupError):
-        os.kill(int(started.read_text()), signal.SIGKILL)
+        os.kill(plugin_id, signal.SIGKILL)
+    async with asyncio.timeout(30):
+        while Path(f"/proc/{plugin_id}").exists():
+            await asyncio.sleep(0.01)
