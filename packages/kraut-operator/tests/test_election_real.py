@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +48,10 @@ class Replicas:
         self._settings = {**settings, **QUICK}
         self._logs = (folder / f"log-{number}" for number in itertools.count())
 
-    async def start(self, *, ready: bool = True, **more: str) -> OperatorProcess:
-        running = OperatorProcess.running({**self._settings, **more}, next(self._logs))
+    async def start(
+        self, *, ready: bool = True, program: Sequence[str] = ("-m", "kraut_operator"), **more: str
+    ) -> OperatorProcess:
+        running = OperatorProcess.running({**self._settings, **more}, next(self._logs), program=program)
         operator = await self._stack.enter_async_context(running)
         if ready:
             await operator.ready()
@@ -180,6 +182,47 @@ async def test_a_lease_that_somebody_else_took_ends_the_leader(kube: KubeClient,
         assert await first.process.wait() == 1
     [lost] = first.logged("leadership lost")
     assert "somebody-else" in lost["reason"]
+
+
+STEPPING = """
+import itertools, sys, time
+import kraut_operator.election as election
+from datetime import datetime, timedelta
+days, looks, real = int(sys.argv.pop()), itertools.count(1), time.time
+class Stepping(datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + timedelta(days=days * (next(looks) % 1000))
+election.datetime = Stepping
+time.time = lambda: real() + 86400 * days * (next(looks) % 1000)
+from kraut_operator.__main__ import main
+main()
+"""
+"""kraut-operator on a machine whose wall clock is set, by so many days each time that anybody looks at it."""
+
+
+@pytest.mark.parametrize(("leaders", "standbys"), [("1", "-1"), ("-1", "1")])
+async def test_wall_clocks_that_are_set_move_no_lease(
+    kube: KubeClient, temporal: Client, home: str, replicas: Replicas, leaders: str, standbys: str
+) -> None:
+    """For three durations of the Lease the holder keeps it, whatever the standby's clock says of its times."""
+    first = await replicas.start(program=("-c", STEPPING, leaders))
+    await leading(first)
+    second = await replicas.start(program=("-c", STEPPING, standbys))
+    before = await holder(kube)
+    renewals: set[str] = set()
+    async with asyncio.timeout(120):
+        while len(renewals) < 3 * int(QUICK["KRAUT_OPERATOR_LEASE_SECONDS"]):
+            renewals.add((await holder(kube))["renewTime"])
+            await asyncio.sleep(0.05)
+    assert [(await holder(kube))[name] for name in ("holderIdentity", "leaseTransitions")] == [
+        before["holderIdentity"],
+        before["leaseTransitions"],
+    ]
+    assert [each.process.returncode for each in (first, second)] == [None, None]
+    assert [await each.metric("leader_election_master_status") for each in (first, second)] == [1, 0]
+    await first.kill()
+    await leading(second)
 
 
 async def test_without_rights_to_the_lease_it_stays_a_standby_and_says_so(kube: KubeClient, replicas: Replicas) -> None:

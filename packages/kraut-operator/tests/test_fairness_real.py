@@ -1,6 +1,7 @@
 """A flood of routine work, people who wait, and a key that always fails, on a real kube-apiserver and a real Temporal."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,19 @@ pytestmark = pytest.mark.integration
 
 FLOOD = 100
 RATE = 10
+AT_ONCE = 4
+
+
+def assert_rate(operator: OperatorProcess) -> None:
+    """Of all signals together no more than the rate were taken per second since dispatching began, but for the few at once."""
+    [began] = [moment(found) for found in operator.logged("dispatching")]
+    for number, found in enumerate(operator.logged("workflow woken"), start=1):
+        # A millisecond is what the log's time may be cut by.
+        assert number <= AT_ONCE + RATE * (moment(found) - began + 0.001), f"signal {number} came too early"
+
+
+def moment(found: dict[str, Any]) -> float:
+    return datetime.fromisoformat(found["timestamp"]).timestamp()
 
 
 async def test_a_person_is_heard_while_a_hundred_wait_and_all_of_those_are_heard_in_the_end(
@@ -38,7 +52,7 @@ async def test_a_person_is_heard_while_a_hundred_wait_and_all_of_those_are_heard
     secret = await create_secret(kube, home, "key")
     await answer(kube, await create_host(kube, home, "person"), secret)
     await asyncio.gather(*(create_host(kube, home, f"flood-{number}") for number in range(FLOOD)))
-    settings |= {"KRAUT_OPERATOR_DISPATCH_RATE": str(RATE), "KRAUT_OPERATOR_DISPATCH_CONCURRENCY": "4"}
+    settings |= {"KRAUT_OPERATOR_DISPATCH_RATE": str(RATE), "KRAUT_OPERATOR_DISPATCH_CONCURRENCY": str(AT_ONCE)}
     async with OperatorProcess.running(settings, tmp_path / "log") as operator:
         await operator.ready()
         await kube.patch_raw(paths.item(as_kind(Host), home, "person"), {"spec": {"paused": True}})
@@ -48,6 +62,7 @@ async def test_a_person_is_heard_while_a_hundred_wait_and_all_of_those_are_heard
         async with asyncio.timeout(120):
             while await operator.metric("kraut_dispatches_total") < FLOOD + 1:
                 await asyncio.sleep(0.2)
+        assert_rate(operator)
     for number in (0, FLOOD // 2, FLOOD - 1):
         await wait_for_signals(temporal, home, "Host", home, f"flood-{number}", "Initial", repeats=True)
 

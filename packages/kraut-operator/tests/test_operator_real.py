@@ -198,7 +198,7 @@ async def test_without_rights_it_says_so_and_recovers_by_itself(
         )
 
 
-@pytest.mark.fault(row=3, fault="kube-apiserver SIGKILL", invariants=("I1",))
+@pytest.mark.fault(row=3, fault="kube-apiserver SIGKILL", invariants=("I1", "I2"))
 async def test_the_api_server_comes_back_and_nothing_is_missed(
     kube: KubeClient, temporal: Client, home: str, settings: Settings, tmp_path: Path, control_plane: "ControlPlane"
 ) -> None:
@@ -208,8 +208,14 @@ async def test_the_api_server_comes_back_and_nothing_is_missed(
         await operator.until(lambda: len(operator.logged("watch failed")) >= 3, "notices")
         await asyncio.to_thread(control_plane.start)
         await create_host(kube, home, "h")
-        await wait_for_signals(temporal, home, "Host", home, "h", "Initial")
+        for paused in (True, False):
+            await kube.patch_raw(paths.item(as_kind(Host), home, "h"), {"spec": {"paused": paused}})
+        await create_host(kube, home, "last")
+        await wait_for_signals(temporal, home, "Host", home, "last", "Initial", repeats=True)
         await operator.ready()
+        told = await wait_for_signals(temporal, home, "Host", home, "h", "Initial", repeats=True)
+        # I2: whichever of its states were seen together, the last one was told.
+        assert told[-1].generation == (await kube.get(Host, home, "h")).metadata.generation == 3
 
 
 async def test_settings_that_cannot_be_are_a_sentence(settings: Settings, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from temporalio.client import Client
 
+from kraut_core.api.v1alpha1.host import Host
 from kraut_core.kube.client import KubeClient
 from kraut_lab.faults.apiproxy import LyingApiServer, Refusal
-from kraut_operator.testing.cluster import LEASES, create_host, release_lease, wait_for_signals
+from kraut_operator.testing.cluster import LEASES, create_host, release_lease, signals, wait_for_signals
 from kraut_operator.testing.process import OperatorProcess
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ def status(code: int) -> bytes:
 
 HTML = b"<html>planted in an error page</html>"
 PAGE = (("Content-Type", "text/html"),)
+REFUSED_IDENTITY = {
+    "401": Refusal(401, status(401)),
+    "403": Refusal(403, status(403)),
+}
 REFUSALS = {
     "429": Refusal(429, status(429), (("Content-Type", "application/json"), ("Retry-After", "1"))),
     "502 with a page": Refusal(502, HTML, PAGE),
@@ -53,7 +58,9 @@ def behind(settings: dict[str, str], proxy: LyingApiServer, tmp_path: Path) -> d
 @pytest.mark.fault(row=6, fault="429", invariants=("I1",))
 @pytest.mark.fault(row=6, fault="5xx", invariants=("I1",))
 @pytest.mark.fault(row=6, fault="HTML bodies", invariants=("I1",))
-@pytest.mark.parametrize("name", ["429", "502 with a page", "200 with a page"])
+@pytest.mark.fault(row=6, fault="401 then healed", invariants=("I1",))
+@pytest.mark.fault(row=6, fault="403 then healed", invariants=("I1",))
+@pytest.mark.parametrize("name", ["429", "502 with a page", "200 with a page", "401", "403"])
 async def test_watches_that_are_refused_heal_and_nothing_is_missed(
     name: str,
     kube: KubeClient,
@@ -66,7 +73,8 @@ async def test_watches_that_are_refused_heal_and_nothing_is_missed(
     async with OperatorProcess.running(behind, tmp_path / "log") as operator:
         await operator.ready()
         with ExitStack() as lies:
-            told = [lies.enter_context(proxy.lies.refusing(path, REFUSALS[name])) for path in watched(home)]
+            refusal = (REFUSALS | REFUSED_IDENTITY)[name]
+            told = [lies.enter_context(proxy.lies.refusing(path, refusal)) for path in watched(home)]
             proxy.cut_watches()
             await create_host(kube, home, "h")
             async with asyncio.timeout(60):
@@ -75,6 +83,28 @@ async def test_watches_that_are_refused_heal_and_nothing_is_missed(
         await wait_for_signals(temporal, home, "Host", home, "h", "Initial")
         await operator.ready()
         assert "planted" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.fault(row=5, fault="repeated events", invariants=("I1", "I11"))
+async def test_events_that_come_again_after_a_deletion_bring_nothing_back(
+    kube: KubeClient, temporal: Client, home: str, behind: dict[str, str], proxy: LyingApiServer, tmp_path: Path
+) -> None:
+    """Asked of the operator itself: what it knows, and whom it wakes."""
+    async with OperatorProcess.running(behind, tmp_path / "log") as operator:
+        await operator.ready()
+        with proxy.lies.repeating() as repeated:
+            await create_host(kube, home, "h")
+            await kube.patch_raw(f"{HOSTS}/namespaces/{home}/hosts/h", {"metadata": {"finalizers": ["kraut.dev/test"]}})
+            await kube.delete(Host, home, "h")
+            going = await kube.get(Host, home, "h")
+            await kube.set_finalizers(Host, home, "h", going.metadata.resource_version, [])
+            # what comes after everything that was told of the first
+            await create_host(kube, home, "last")
+            await wait_for_signals(temporal, home, "Host", home, "last", "Initial")
+            assert repeated.times > 4
+        assert await operator.metric("kraut_cached_objects", kind="Host") == 1
+        told = [request.reason for request in await signals(temporal, home, "Host", home, "h")]
+        assert told[-1] == "Deleted"
 
 
 def watched(home: str) -> tuple[str, ...]:

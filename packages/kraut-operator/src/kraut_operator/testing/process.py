@@ -68,10 +68,15 @@ class OperatorProcess:
         except TimeoutError:
             raise AssertionError(f"not ready: {text}\n{self._log.read_text()}") from None
 
-    async def metric(self, name: str) -> float:
-        """The sum of a metric over all its labels; 0 when it was never counted."""
-        lines = (await self._get("metrics")).splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.partition(" ")[0].partition("{")[0] == name)
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric over all its labels, or over those that have these values; 0 when it was never counted."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        samples = (line.rpartition(" ") for line in (await self._get("metrics")).splitlines())
+        return sum(
+            float(value)
+            for sample, _, value in samples
+            if sample.partition("{")[0] == name and all(pair in sample for pair in wanted)
+        )
 
     async def until(self, condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
         """Wait for a condition on its log. Raises AssertionError with the log."""
