@@ -4,6 +4,7 @@
 `signals`           a process is stopped (SIGSTOP) for a while
 `limits`            a process has no descriptors left, or hits a memory cap
 `network`           a TCP connection's far end is out of reach, refuses, or swallows everything
+`sshd`              a host lets nobody in: its sshd hangs, or others hold all its MaxStartups
 `disk`              a folder of a host is full, or read-only
 `etcd`              etcd is out of space
 `objects`           an object of the API is gone for a while: a role binding, a CRD
