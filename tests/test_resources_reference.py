@@ -9,6 +9,7 @@ from resources_reference import NAMES, REFERENCE, WORKER, render
 TEXT = render()
 NOT_OF_A_CONDITION = {
     "Conflict": "the activity is tried again",
+    "NotFound": "nothing is started: the Host is gone",
     "UnknownOutcome": "the host is asked again what became of the operation",
 }
 """Reasons of errors that never reach a condition, and what becomes of them instead."""

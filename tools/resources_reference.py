@@ -172,7 +172,7 @@ def _reasons() -> list[str]:
         "### Reasons of a Host\n",
         _table(("reason", "meaning"), [*((f"`{reason.name}`", reason.sentence) for reason in host), *_joined(windows)]),
         "When the host cannot be reached or managed:\n",
-        _problems(at_hosts),
+        _problems(_without(at_hosts, [reason.name for reason in host])),
         "When a part of what it says cannot be read; `UpToDate` is Unknown then, or `Ready` when nothing can be decided without it:\n",
         _table(("reason", "message"), _joined(_without(unread, [reason.name for reason in host]))),
         "What an operation that failed says, in `status.operations` and in Events:\n",
