@@ -50,6 +50,16 @@ def test_an_issuer_is_taken_as_it_is(url, prefix):
         " https://oidc.example.com",
         "https://oidc.example.com:port",
         "https://oidc.example.com\\evil.example.com",
+        # What nobody who verifies tokens by kraut's rules could trust (kraut_core.identity.urls).
+        "https://OIDC.example.com",
+        "https://[FD00::1]:6443",
+        "https://oidc..example.com",
+        "https://-oidc.example.com",
+        "https://oidc.example.com:0",
+        "https://oidc.example.com:70000",
+        "https://10.0.1",
+        "https://[::1::1]",
+        f"https://{'a' * 64}.example.com",
     ],
 )
 def test_a_url_that_kube_apiserver_or_a_person_reads_otherwise_is_refused(url):

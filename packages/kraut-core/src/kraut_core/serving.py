@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Final
 
 import uvicorn
@@ -12,6 +12,9 @@ import uvicorn
 from kraut_core.errors import PermanentError
 
 GRACE_SECONDS: Final = 1
+ACCEPTED_AT_ONCE: Final = 100
+"""Then other connections get their turn."""
+PAUSE_SECONDS: Final = 1.0
 
 
 class ListenError(PermanentError):
@@ -24,9 +27,18 @@ class EmbeddedServer(uvicorn.Server):
     """uvicorn, which leaves signals to the process and says when it answers; ``options`` are uvicorn.Config's.
 
     ``handshake_seconds``: deadline of a TLS handshake; uvicorn has no setting for it, and asyncio's default is a minute.
+    ``max_connections``: at most so many, from the moment they are accepted; further ones are closed at once. uvicorn's own limit is
+    of answers: a connection that says nothing, or is in its handshake, is in none.
     """
 
-    def __init__(self, app: Any, *, handshake_seconds: float | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        handshake_seconds: float | None = None,
+        max_connections: int | None = None,
+        **options: Any,
+    ) -> None:
         defaults: dict[str, Any] = {
             "access_log": False,
             "date_header": False,
@@ -41,6 +53,7 @@ class EmbeddedServer(uvicorn.Server):
         super().__init__(uvicorn.Config(app, **(defaults | options)))
         self.answering = asyncio.Event()
         self._handshake_seconds = handshake_seconds
+        self._max_connections = max_connections
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -49,26 +62,92 @@ class EmbeddedServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
-        if self._handshake_seconds is None or self.config.ssl is None or sockets is None:
+        if sockets is None or (self._handshake_seconds is None and self._max_connections is None):
             await super().startup(sockets=sockets)
         else:
-            self.servers = [await self._serve_tls(listening, self._handshake_seconds) for listening in sockets]
+            acceptors: list[Any] = [self._accept_from(listening) for listening in sockets]
+            self.servers = acceptors
             self.started = True
         self.answering.set()
 
-    async def _serve_tls(self, listening: socket.socket, handshake_seconds: float) -> asyncio.base_events.Server:
-        config = self.config
+    def _accept_from(self, listening: socket.socket) -> "_Acceptor":
+        config, loop = self.config, asyncio.get_running_loop()
         protocol_class: Any = config.http_protocol_class
         make_protocol = functools.partial(
             protocol_class, config=config, server_state=self.server_state, app_state=self.lifespan.state
         )
-        return await asyncio.get_running_loop().create_server(
-            make_protocol,
-            sock=listening,
-            ssl=config.ssl,
-            backlog=config.backlog,
-            ssl_handshake_timeout=handshake_seconds,
-        )
+        handshake_seconds = self._handshake_seconds if config.ssl is not None else None
+
+        async def begin(connection: socket.socket) -> None:
+            # Whoever breaks off the handshake is gone, and the connection with it.
+            with contextlib.suppress(OSError):
+                await loop.connect_accepted_socket(
+                    make_protocol, connection, ssl=config.ssl, ssl_handshake_timeout=handshake_seconds
+                )
+
+        def has_room(beginning: int) -> bool:
+            return (
+                self._max_connections is None or beginning + len(self.server_state.connections) < self._max_connections
+            )
+
+        listening.listen(config.backlog)
+        return _Acceptor(listening, begin, has_room)
+
+
+class _Acceptor:
+    """Accepts connections while there is room for them; ``close`` and ``wait_closed`` are those of ``asyncio.Server``.
+
+    ``begin`` ends when a connection is a protocol's, or is none any more; ``has_room`` is told how many are on the way to that.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        begin: Callable[[socket.socket], Coroutine[Any, Any, None]],
+        has_room: Callable[[int], bool],
+    ) -> None:
+        self._listening = listening
+        self._begin = begin
+        self._has_room = has_room
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        listening.setblocking(False)
+        self._listen()
+
+    def close(self) -> None:
+        """Accept no more, and give up those that are not connected yet."""
+        self._loop.remove_reader(self._listening)
+        if self._pause is not None:
+            self._pause.cancel()
+        for task in self._beginning:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until these are gone."""
+        await asyncio.gather(*self._beginning, return_exceptions=True)
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._listening, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                connection, _address = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                # No descriptor is free (EMFILE): asking again at once would only cost time, as asyncio's own server knows.
+                self._loop.remove_reader(self._listening)
+                self._pause = self._loop.call_later(PAUSE_SECONDS, self._listen)
+                return
+            if self._has_room(len(self._beginning)):
+                connection.setblocking(False)
+                task = self._loop.create_task(self._begin(connection))
+                self._beginning.add(task)
+                task.add_done_callback(self._beginning.discard)
+            else:
+                connection.close()
 
 
 class Listener:

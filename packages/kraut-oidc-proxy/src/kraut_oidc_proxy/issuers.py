@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from kraut_core.identity.errors import UntrustedUrlError
+from kraut_core.identity.urls import check_url
 from kraut_core.settings import SettingsError
 
 DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
@@ -55,7 +57,9 @@ def make_issuer(
 
 
 def check_issuer(url: str) -> str:
-    """``url`` itself. Raises ValueError unless kube-apiserver takes it: https, no user, query, fragment, or odd path."""
+    """``url`` itself. Raises ValueError unless kube-apiserver and whoever verifies by kraut's rules take it: https, lower case, no user, query,
+    fragment, or odd path.
+    """
     return _check_url(url, "an issuer")
 
 
@@ -72,7 +76,10 @@ def _check_url(url: str, what: str) -> str:
             f"{what} should be https://host[:port][/path] without user, query, fragment, `..` or escapes, as "
             "--service-account-issuer of the API server has it; correct it"
         )
-    return url
+    try:
+        return check_url(url)
+    except UntrustedUrlError as error:
+        raise ValueError(f"{what}, as --service-account-issuer of the API server has it: {error}") from None
 
 
 def parse_servers(text: str) -> tuple[str, ...]:

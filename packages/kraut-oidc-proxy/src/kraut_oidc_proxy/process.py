@@ -98,7 +98,6 @@ class OidcProxy:
         options: dict[str, Any] = {
             "http": BoundedProtocol,
             "timeout_keep_alive": KEEP_ALIVE_SECONDS,
-            "limit_concurrency": oidc.max_connections,
         }
         certificate = self._certificate
         if certificate is not None:
@@ -107,6 +106,7 @@ class OidcProxy:
         server = EmbeddedServer(
             App(self._routes, self._metrics.requests, secure=self._secure),
             handshake_seconds=REQUEST_SECONDS,
+            max_connections=oidc.max_connections,
             log_level="error",
             **options,
         )

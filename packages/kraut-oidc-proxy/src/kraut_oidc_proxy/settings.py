@@ -70,7 +70,7 @@ class OidcSettings(SettingsGroup):
         default=2000,
         ge=10,
         le=100_000,
-        description="Open connections on the public port, those in their TLS handshake (10 s at most) apart; above that the answer is 503. Default 2000, about 40 MB.",
+        description="Open connections on the public port, those in their TLS handshake and those that say nothing (10 s at most) included; further ones are closed at once. Default 2000, about 40 MB.",
     )
 
     @field_validator("issuer")
