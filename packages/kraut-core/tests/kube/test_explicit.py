@@ -60,6 +60,11 @@ def test_what_would_read_run_or_not_verify_is_refused(cluster, user):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("server", ["https://a/k8s/clusters/c-1/", "https://10.0.0.1:6443", "https://[fd00::1]:6443"])
+def test_servers_that_are_taken(server):
+    assert parse_kubeconfig("east", kubeconfig({**CLUSTER, "server": server})).server == server.rstrip("/")
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -73,6 +78,21 @@ def test_what_would_read_run_or_not_verify_is_refused(cluster, user):
         kubeconfig(users=None),
         kubeconfig({"server": "http://a"}),
         kubeconfig({}),
+        *(
+            kubeconfig({**CLUSTER, "server": server})
+            for server in (
+                "https://",
+                "https://a?b=c",
+                "https://a#b",
+                "https://a/b?c",
+                "https://u:p@a",
+                "https://a\nb",
+                "https://a b",
+                "https://A",
+                "https://a..b",
+                7,
+            )
+        ),
         kubeconfig({**CLUSTER, "certificate-authority-data": "%"}),
     ],
 )

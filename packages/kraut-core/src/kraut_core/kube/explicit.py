@@ -6,11 +6,13 @@ Nothing of it names a file or a program: what comes out of a Secret must not mak
 import base64
 import binascii
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from kraut_core.api.v1alpha1.cluster import HTTPS_PATTERN
 from kraut_core.errors import SecretError
 from kraut_core.kube.config import Access
 
@@ -90,8 +92,12 @@ def parse_kubeconfig(name: str, content: bytes, context: str | None = None) -> E
     cluster = _allowed(name, _named(name, document, "cluster", pair.get("cluster")), "cluster", _CLUSTER)
     user = _allowed(name, _named(name, document, "user", pair.get("user")), "user", _USER)
     server = cluster.get("server")
-    if not isinstance(server, str) or not server.startswith("https://"):
-        raise SecretError(f"the kubeconfig in Secret {name} should name a server with https://")
+    # As spec.access.direct.server: a query or fragment would swallow the path of every request.
+    if not isinstance(server, str) or re.fullmatch(HTTPS_PATTERN, server) is None:
+        raise SecretError(
+            f"the kubeconfig in Secret {name} should name a server as https://host[:port][/path] in lower case, without user, query and fragment; "
+            "correct it"
+        )
     return Endpoint(
         server=server.rstrip("/"),
         ca=_inline(name, cluster, "certificate-authority-data"),
