@@ -80,8 +80,10 @@ def prepared():
 
 
 PREPARE = """
-units=$(systemctl list-units --plain --no-legend 'kraut-*' | cut -d ' ' -f 1)
-[ -z "$units" ] || systemctl stop $units
+for unit in $(systemctl list-units --plain --no-legend 'kraut-*' | cut -d ' ' -f 1); do
+  case $unit in kraut-*-*-*-*-*.service) systemctl kill --signal=KILL "$unit" ;; *) systemctl stop "$unit" ;; esac
+  while systemctl is-active --quiet "$unit"; do sleep 0.1; done
+done
 set -e
 export DEBIAN_FRONTEND=noninteractive
 left=$(dpkg-query -W -f '${Package}\\n' 'kraut-t-*' 2>/dev/null) || true

@@ -135,7 +135,18 @@ async def host(lab: Any, target: HostTarget) -> AsyncIterator[Host]:
     await asyncio.to_thread(_clean, real)
 
 
+# They refuse to be stopped, and are gone a moment after they were killed.
+END = """
+for unit in $(systemctl list-units --no-legend --plain --all 'kraut-*.service' | cut -d ' ' -f 1); do
+  systemctl kill --signal=KILL "$unit"
+  while systemctl is-active --quiet "$unit"; do sleep 0.1; done
+done
+umount /var/lib/kraut
+rm -rf /var/lib/kraut
+"""
+
+
 def _clean(real: Any) -> None:
     real.network.heal()
     real.power_on()
-    real.exec("systemctl stop 'kraut-*.service'; umount /var/lib/kraut; rm -rf /var/lib/kraut", check=False)
+    real.exec(END, check=False)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from kraut_core.errors import TransientError, UnknownOutcomeError, UnreachableError
 from kraut_worker.operations.protocol import OperationSpec, remove_all
 from kraut_worker.operations.reboot import reboot
+from kraut_worker.operations.starting import parse_start, start_script
 
 pytestmark = pytest.mark.lab
 
@@ -163,6 +165,45 @@ async def _try(host: Any, spec: OperationSpec) -> str:
 
 async def _retry(host: Any, spec: OperationSpec) -> None:
     assert (await host.start(spec)).attachable
+
+
+QUEUED = """cat >/run/systemd/system/slow.service <<'END'
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'until [ -e /root/go ]; do sleep 0.1; done'
+END
+mkdir /run/systemd/system/kraut-.service.d
+printf '[Unit]\\nWants=slow.service\\nAfter=slow.service\\n' >/run/systemd/system/kraut-.service.d/slow.conf
+systemctl daemon-reload"""
+"""From now on an operation's unit waits in systemd's queue, as behind a service that takes long to start."""
+
+SERVED = "rm -r /run/systemd/system/kraut-.service.d /run/systemd/system/slow.service; systemctl daemon-reload"
+
+
+@pytest.fixture
+def queue(host: Any) -> Iterator[None]:
+    """systemd's queue is long until /root/go exists."""
+    host.real.exec(QUEUED)
+    yield
+    host.real.exec(SERVED)
+
+
+@pytest.mark.usefixtures("queue")
+async def test_a_start_that_was_given_up_runs_nothing_when_systemd_comes_to_it(host: Any) -> None:
+    """The answer is final: the place in the budget goes to another host."""
+    spec = host.spec(COUNTED)
+    impatient = start_script(spec).replace("timeout 60 ", "timeout 1 ")
+    outcome = parse_start(await host.call(lambda shell: shell.run(impatient, timeout_seconds=60)), spec)
+    assert outcome.result == "CannotStart"
+    assert "did not start it within" in outcome.message
+    assert spec.id in host.exec("systemctl list-jobs")
+    assert (await host.start(spec)).result != "Started"
+    host.exec("touch /root/go")
+    async with asyncio.timeout(60):
+        while spec.id in host.exec("systemctl list-jobs; systemctl list-units --all"):
+            await asyncio.sleep(0.1)
+    assert runs(host) == 0
+    assert (await host.poll(spec.id, wait_seconds=0)).state == "Absent"
 
 
 async def test_an_operation_outlives_the_connection_that_started_it(host: Any) -> None:

@@ -24,7 +24,14 @@ _START = """
 umask 077
 id=@ID@ token=@TOKEN@ boot=@BOOT@ dir=@OPS@/@ID@
 answer() { printf 'answer=%s\\nvalue=%s\\n' "$1" "$2"; exit 0; }
-cannot() { answer CannotStart "$1"; }
+# A refusal is final. This try or an earlier one may have left a start in systemd's queue: what comes of it will find its claim taken,
+# and do nothing. Whoever cannot take it answers nothing, so that it is asked again.
+burn() {
+  mkdir "$dir/claim" 2>/dev/null || { [ -d "$dir/claim" ] && answer AlreadyRunning; echo "$dir is full or read-only" >&2; exit 1; }
+  rm -f "$dir/spec"
+}
+refuse() { [ ! -e "$dir/spec" ] || burn; answer "$1" "$2"; }
+cannot() { refuse CannotStart "$1"; }
 @READ@
 running_unit() {
   systemctl list-units --no-legend --plain --full --type=service \\
@@ -35,7 +42,8 @@ command -v systemd-run >/dev/null && [ -d /run/systemd/system ] || cannot "syste
 # A failed redirection would end this shell without an answer, so that it is tried in a subshell first.
 say=$( (: >>@ROOT@/start.lock) 2>&1) || cannot "$say"
 exec 9>>@ROOT@/start.lock
-flock -w 30 9 || cannot "another start or removal held @ROOT@/start.lock for 30 s"
+# Whoever holds it may be an earlier try of this very start.
+flock -w 30 9 || { mkdir -p "$dir"; burn; answer CannotStart "another start or removal held @ROOT@/start.lock for 30 s"; }
 # Who waited for a removal holds the lock of a file that is gone, beside which the next one makes its own; and this host was let go.
 [ "$(stat -L -c %i /proc/self/fd/9)" = "$(stat -c %i @ROOT@/start.lock 2>/dev/null)" ] || cannot "@ROOT@ was removed meanwhile"
 
@@ -50,11 +58,11 @@ if [ -e "$dir/result" ]; then answer AlreadyDone; fi
 if [ -d "$dir/claim" ]; then answer AlreadyLost; fi
 
 now=$(cat /proc/sys/kernel/random/boot_id)
-[ "$boot" = "$now" ] || answer RefusedBootID "$now"
+[ "$boot" = "$now" ] || refuse RefusedBootID "$now"
 seen=$(cat @ROOT@/token 2>/dev/null)
-[ "$token" -ge "${seen:-0}" ] || answer RefusedToken "$seen"
+[ "$token" -ge "${seen:-0}" ] || refuse RefusedToken "$seen"
 other=$(running_unit)
-[ -z "$other" ] || answer Busy "$other"
+[ -z "$other" ] || refuse Busy "$other"
 
 print_script() {
 cat <<'@END@'
@@ -74,11 +82,12 @@ say=$( { printf 'type=%s\\ntoken=%s\\nbootID=%s\\ncreated=%s\\n' @TYPE@ "$token"
 say=$( (: >>"$dir/out") 2>&1) || cannot "$say"
 ls -1t @OPS@ | tail -n +@FIRST_PRUNED@ | while read -r old; do [ "$old" = "$id" ] || rm -rf "@OPS@/$old"; done
 # --collect: the result file is the record; a unit that failed is forgotten at once and blocks nothing.
+# RefuseManualStop: what needrestart, called by apt in here, would wait for for ever; it honours it. A shutdown stops the unit all the same.
 say=$(timeout 60 systemd-run --quiet --collect --unit="kraut-$id" --service-type=exec \\
   --description="kraut @TYPE@ $id" --property=KillMode=mixed --property=TimeoutStopSec=@STOP@ --property=RuntimeMaxSec=@LIMIT@ \\
-  --property=OOMPolicy=continue --property=StandardInput=null \\
+  --property=RefuseManualStop=yes --property=OOMPolicy=continue --property=StandardInput=null \\
   --property=StandardOutput="append:$dir/out" --property=StandardError="append:$dir/out" \\
-  /bin/sh "$dir/run" 2>&1 9>&-) || cannot "$say"
+  /bin/sh "$dir/run" 2>&1 9>&-) || cannot "${say:-systemd did not start it within a minute}"
 answer Started
 """
 
