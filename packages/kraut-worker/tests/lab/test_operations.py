@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kraut_core.errors import TransientError, UnknownOutcomeError, UnreachableError
+from kraut_worker.operations.exit_codes import ExitCode
 from kraut_worker.operations.protocol import OperationSpec, remove_all
 from kraut_worker.operations.reboot import reboot
 from kraut_worker.operations.starting import parse_start, start_script
@@ -271,6 +272,38 @@ async def test_reboot(host: Any) -> None:
     again = await host.start(spec)
     assert again.result == "AlreadyDone"
     assert (await host.start(replace(spec, id=str(uuid.uuid4())))).result == "RefusedBootID"
+
+
+async def test_a_reboot_that_systemd_refuses_is_said_and_changes_nothing(host: Any) -> None:
+    before = host.real.boot_id
+    host.real.exec("systemctl mask --runtime reboot.target")
+    try:
+        spec = host.spec(reboot(), type_="Reboot")
+        await host.start(spec)
+        state, _ = await host.finish(spec.id)
+    finally:
+        host.real.exec("systemctl unmask --runtime reboot.target")
+    assert (state.state, state.exit_code) == ("Done", ExitCode.REBOOT_REFUSED)
+    assert host.real.boot_id == before
+
+
+FORGETFUL = """#!/bin/sh
+/usr/bin/systemctl "$@"
+status=$?
+case $* in *reboot) exit 1 ;; esac
+exit $status
+"""
+
+
+async def test_a_reboot_whose_acceptance_is_lost_was_not_refused(host: Any) -> None:
+    host.real.exec(f"printf '%s' '{FORGETFUL}' >/usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl")
+    try:
+        spec = host.spec(reboot(), type_="Reboot")
+        await host.start(spec)
+        state = await _after_reboot(host, spec)
+    finally:
+        host.real.exec("rm /usr/local/sbin/systemctl")
+    assert (state.state, state.exit_code) == ("Done", 0)
 
 
 async def _after_reboot(host: Any, spec: OperationSpec) -> Any:

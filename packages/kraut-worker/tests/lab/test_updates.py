@@ -36,8 +36,8 @@ def newer_than_before(repository: Path) -> Iterator[None]:
 class Package:
     """A package of its own for one test: version 1 is installed, later ones are published when the test says so."""
 
-    def __init__(self, lab: Any, host: Any, **options: Any) -> None:
-        self.name = f"kraut-test-{next(NUMBERS)}"
+    def __init__(self, lab: Any, host: Any, *, name: str = "", **options: Any) -> None:
+        self.name = name or f"kraut-test-{next(NUMBERS)}"
         self._lab, self._host, self._options = lab, host, options
         self.published: list[DebPackage] = []
         self.publish("1")
@@ -196,6 +196,27 @@ async def test_a_package_that_fails_is_said_and_heals_with_the_next_run(host: An
     assert "== repair" in output
 
 
+@pytest.mark.fault(row=17, fault="broken dpkg", invariants=("I6", "I12"))
+@pytest.mark.parametrize(
+    "said",
+    [
+        'debconf: DbDriver "config": /var/cache/debconf/config.dat is locked by another process',
+        "E: Could not get lock /var/lib/dpkg/lock-frontend",
+        "dpkg: error: dpkg frontend lock was locked by another process with pid 1",
+        "install: cannot create regular file /usr/x: Read-only file system",
+        "E: Failed to fetch http://example.com/x",
+    ],
+)
+async def test_whatever_a_failing_package_says_it_is_no_harmless_end(host: Any, package: Any, said: str) -> None:
+    """Else the place in the budget is given back, and the next host follows into the same hole."""
+    failing = package()
+    host.real.exec("touch /root/fail")
+    failing.publish("2", postinst=f"echo '{said}'\n{postinst_fails_while('/root/fail')}")
+    assert (await update(host, update_packages("All")))[0] == ExitCode.PACKAGE_FAILED
+    code, output = await update(host, update_packages("All"))
+    assert code == ExitCode.REPAIR_FAILED, output
+
+
 @pytest.mark.fault(row=16, fault="reboot in the middle of dpkg", invariants=("I12",))
 async def test_a_power_cut_in_the_middle_of_dpkg_is_repaired(host: Any, package: Any) -> None:
     """Fault 16."""
@@ -267,6 +288,25 @@ async def test_a_host_whose_packages_are_half_installed_is_not_rebooted(host: An
     assert (code, host.real.boot_id) == (ExitCode.PACKAGES_IN_TRANSITION, before), output
 
 
+@pytest.mark.fault(row=17, fault="apt lock held", invariants=("I12",))
+@pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"])
+async def test_a_repair_waits_for_the_lock_too(host: Any, package: Any, path: str) -> None:
+    """While another program installs, its packages look as if they had been left half installed."""
+    half = package()
+    host.real.exec("touch /root/fail")
+    half.publish("2", postinst=postinst_fails_while("/root/fail"))
+    await update(host, update_packages("All"))
+    host.real.exec("rm /root/fail")
+    host.real.exec(HOLD.format(path=path))
+    try:
+        code, output = await update(host, update_packages("All", lock_seconds=1))
+    finally:
+        host.real.exec("systemctl stop holder")
+    assert code == ExitCode.LOCK_TIMEOUT, output
+    assert (await update(host, update_packages("All")))[0] == 0
+    assert half.version == "2 ii"
+
+
 async def test_a_repository_that_is_down_is_said_and_older_lists_are_used(lab: Any, host: Any, package: Any) -> None:
     waiting = package()
     waiting.publish("2")
@@ -291,7 +331,38 @@ async def test_a_full_archive_folder_changes_nothing(host: Any, package: Any) ->
         code, _ = await update(host, update_packages("All"))
     finally:
         host.real.exec("umount /var/cache/apt")
-    assert (code, waiting.version) == (ExitCode.NO_SPACE, "1 ii")
+    assert (code, waiting.version) == (ExitCode.NO_ROOM, "1 ii")
+
+
+async def test_what_was_installed_does_not_stay_in_the_archive_folder(host: Any, package: Any) -> None:
+    for mode in ("All", "Security"):
+        one = package(security=True)
+        one.publish("2")
+        host.real.exec("apt-get clean")
+        assert (await update(host, update_packages(mode)))[0] == 0
+        assert one.version == "2 ii"
+        assert host.exec("ls /var/cache/apt/archives/*.deb") == ""
+
+
+@pytest.mark.fault(row=17, fault="ENOSPC", invariants=("I12",))
+@pytest.mark.parametrize("mode", ["All", "Security"])
+async def test_a_kernel_that_boot_has_no_room_for_changes_nothing(host: Any, package: Any, mode: Any) -> None:
+    """What /boot has for one: room for the largest file that is there twice, that is its initial RAM disk, and some more."""
+    other, kernel = package(security=True), package(name="linux-image-kraut-test", security=True)
+    host.real.exec("mount -t tmpfs -o size=70m none /boot; head -c 20000000 /dev/zero >/boot/initrd.img-1")
+    try:
+        other.publish("2")
+        assert (await update(host, update_packages(mode)))[0] == 0
+        other.publish("3")
+        kernel.publish("2")
+        code, output = await update(host, update_packages(mode))
+        assert (code, kernel.version, other.version) == (ExitCode.NO_ROOM, "1 ii", "2 ii"), output
+        assert "/boot has 50 MiB free" in output
+        host.real.exec("mount -o remount,size=120m /boot")
+        assert (await update(host, update_packages(mode)))[0] == 0
+    finally:
+        host.real.exec("umount /boot")
+    assert (kernel.version, other.version) == ("2 ii", "3 ii")
 
 
 @pytest.mark.fault(row=17, fault="ENOSPC", invariants=("I12",))

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     REPAIR_FAILED = 15
     UNRESOLVABLE = 16
     REBOOT_REFUSED = 17
+    NO_ROOM = 18
     PACKAGES_IN_TRANSITION = 20
     HOST_LOCKED = 75
 
@@ -33,7 +34,11 @@ _MEANING: dict[ExitCode, tuple[str, str]] = {
         "PackageFailed",
         "a package failed to unpack or configure; the operation's output names it",
     ),
-    ExitCode.NO_SPACE: ("NoSpace", "a file system of the host is full; free some space"),
+    ExitCode.NO_SPACE: ("NoSpace", "a file system of the host became full in mid work; free some space"),
+    ExitCode.NO_ROOM: (
+        "NoRoom",
+        "a file system of the host has too little room for the updates, the operation's output says which; nothing was changed",
+    ),
     ExitCode.READ_ONLY: (
         "ReadOnlyFileSystem",
         "a file system that packages are installed to is read-only; nothing was changed",
@@ -44,7 +49,7 @@ _MEANING: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.UNRESOLVABLE: (
         "PackagesUnresolvable",
-        "apt found no way to install the updates without removing packages",
+        "apt found no way to install the updates without removing packages; nothing was changed",
     ),
     ExitCode.REBOOT_REFUSED: ("RebootRefused", "systemd refused to reboot"),
     ExitCode.PACKAGES_IN_TRANSITION: (
@@ -59,7 +64,7 @@ def describe_exit(code: int) -> tuple[str, str]:
     """The condition reason and the sentence (lower case, no full stop) for an exit code.
 
     >>> describe_exit(13)
-    ('NoSpace', 'a file system of the host is full; free some space')
+    ('NoSpace', 'a file system of the host became full in mid work; free some space')
     >>> describe_exit(137)
     ('OperationKilled', 'it was ended by signal 9')
     """

@@ -11,7 +11,11 @@ sleep 1
 # takes apt's and dpkg's locks for its check and refuses an interrupted database; the audit names what is half configured.
 apt-get -q -o Dir::Cache::pkgcache= -o DPkg::Lock::Timeout=0 check </dev/null && [ -z "$(dpkg --audit)" ] ||
   exit {int(ExitCode.PACKAGES_IN_TRANSITION)}
-systemctl --no-block reboot || exit {int(ExitCode.REBOOT_REFUSED)}
+if ! systemctl --no-block reboot; then
+  # Only a reboot that is not under way was refused; an answer that was lost is none.
+  jobs=$(systemctl list-jobs --no-legend --plain) || exit 0
+  case $jobs in *reboot.target*) ;; *) exit {int(ExitCode.REBOOT_REFUSED)} ;; esac
+fi
 echo 'systemd accepted the reboot'
 """
 

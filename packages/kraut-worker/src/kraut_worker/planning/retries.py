@@ -20,7 +20,12 @@ HEALED_BY_TIME: frozenset[int] = frozenset(
 )
 """Harmless, and gone by itself one day: these do not count towards backoffLimit, they only slow down."""
 
-HARMLESS: frozenset[int] = HEALED_BY_TIME | {ExitCode.READ_ONLY}
+HARMLESS: frozenset[int] = HEALED_BY_TIME | {
+    ExitCode.READ_ONLY,
+    ExitCode.NO_ROOM,
+    ExitCode.UNRESOLVABLE,
+    ExitCode.REBOOT_REFUSED,
+}
 """The operation ended before it changed anything: nobody is disrupted."""
 
 FIRST_PAUSE = timedelta(seconds=10)
