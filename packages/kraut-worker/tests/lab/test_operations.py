@@ -24,7 +24,7 @@ COUNTED = "echo run >>/root/runs"
 
 @pytest.fixture(autouse=True)
 def no_runs(host: Any) -> None:
-    host.exec("rm -f /root/runs /root/go; rm -rf /root/gate")
+    host.exec("rm -f /root/runs /root/go /root/printed; rm -rf /root/gate")
 
 
 def runs(host: Any) -> int:
@@ -337,6 +337,49 @@ async def test_the_exit_code_is_kept_on_a_file_system_that_fills_up(host: Any) -
     await host.start(spec)
     state, _ = await host.finish(spec.id)
     assert (state.state, state.exit_code) == ("Done", 9)
+
+
+MIB = 1024 * 1024
+LOUD = (
+    f"yes 0123456789abcde 2>/dev/null | head -c {200 * MIB}; touch /root/printed; until [ -e /root/go ]; do sleep 0.05; done; "
+    "echo the end; exit 9"
+)
+
+
+async def printed(host: Any, spec: OperationSpec, *, at_most: int) -> None:
+    """Until an operation has printed everything, and its output takes no more than so many MiB of the disk."""
+    async with asyncio.timeout(60):
+        while not host.exec("ls /root/printed") or mib_on_disk(host, spec) > at_most:
+            await asyncio.sleep(0.1)
+
+
+def mib_on_disk(host: Any, spec: OperationSpec) -> int:
+    return int(host.exec(f"du -m /var/lib/kraut/ops/{spec.id}/out").split()[0])
+
+
+@pytest.mark.fault(row=17, fault="ENOSPC", invariants=("I12",))
+async def test_what_an_operation_prints_does_not_fill_the_disk_and_its_end_is_kept(host: Any) -> None:
+    spec = host.spec(LOUD)
+    await host.start(spec)
+    await printed(host, spec, at_most=65)
+    host.exec("touch /root/go")
+    state, output = await host.finish(spec.id, offset=200 * MIB - 160)
+    assert (state.state, state.exit_code, state.size) == ("Done", 9, 200 * MIB + len("the end\n"))
+    assert output == b"0123456789abcde\n" * 10 + b"the end\n"
+
+
+@pytest.mark.fault(row=17, fault="ENOSPC", invariants=("I12",))
+async def test_where_files_cannot_have_holes_the_output_is_begun_afresh(host: Any) -> None:
+    host.real.exec("printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/fallocate; chmod +x /usr/local/sbin/fallocate")
+    try:
+        spec = host.spec(LOUD)
+        await host.start(spec)
+        await printed(host, spec, at_most=0)
+        host.exec("touch /root/go")
+        state, output = await host.finish(spec.id)
+    finally:
+        host.real.exec("rm /usr/local/sbin/fallocate")
+    assert (state.state, state.exit_code, output) == ("Done", 9, b"the end\n")
 
 
 async def test_twenty_folders_are_kept(host: Any) -> None:

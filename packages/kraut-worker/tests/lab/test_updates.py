@@ -217,6 +217,23 @@ async def test_whatever_a_failing_package_says_it_is_no_harmless_end(host: Any, 
     assert code == ExitCode.REPAIR_FAILED, output
 
 
+@pytest.mark.fault(row=18, fault="1 GiB on stdout", invariants=("I12",))
+async def test_a_package_that_prints_a_gibibyte_fills_no_disk_and_its_end_is_known(host: Any, package: Any) -> None:
+    loud = package()
+    host.real.exec("touch /root/fail")
+    loud.publish("2", postinst=f"yes kraut-lab | head -c 1073741824\n{postinst_fails_while('/root/fail')}")
+    spec = host.spec(update_packages("All"))
+    await host.start(spec)
+    async with asyncio.timeout(120):
+        while not (state := await host.poll(spec.id, max_bytes=0)).ended:
+            pass
+    assert (state.state, state.exit_code) == ("Done", ExitCode.PACKAGE_FAILED)
+    assert state.size > 1 << 30
+    assert int(host.exec(f"du -m /var/lib/kraut/ops/{spec.id}/out").split()[0]) <= 64
+    _, end = await host.finish(spec.id, offset=state.size - 4096)
+    assert f"dpkg: error processing package {loud.name}".encode() in end
+
+
 @pytest.mark.fault(row=16, fault="reboot in the middle of dpkg", invariants=("I12",))
 async def test_a_power_cut_in_the_middle_of_dpkg_is_repaired(host: Any, package: Any) -> None:
     """Fault 16."""

@@ -11,8 +11,9 @@
         ├── spec                          key=value: type, token, bootID (decided in), created (Unix seconds)
         ├── script                        what the operation does
         ├── run                           what the unit runs: claim, lock, script, result
-        ├── claim/bootID                  made by the unit before anything else
-        ├── out                           stdout and stderr of the script
+        ├── claim/bootID                  made by the unit before anything else; without bootID and spec: nothing may begin any more
+        ├── changing                      made by apt when dpkg begins (operations.apt)
+        ├── out                           stdout and stderr of the script; of much output the beginning is a hole
         └── result                        key=value: exitCode, bootID, ended (Unix seconds); written whole or not at all
 """
 

@@ -8,6 +8,10 @@ from kraut_worker.operations.layout import ROOT
 RESULT_BYTES: Final = 160
 """The result's blocks are allocated before the script runs, so that a full file system cannot swallow its exit code."""
 
+MAX_OUTPUT_BYTES: Final = 64 * 1024 * 1024
+KEPT_OUTPUT_BYTES: Final = 1024 * 1024
+"""An output that grows by more than the first is cut to its last bytes, as many as the second: it must not fill the host's disk."""
+
 RUN: Final = f"""#!/bin/sh
 # One of kraut's operations. Documentation: kraut_worker.operations.layout and .state
 umask 077
@@ -24,12 +28,24 @@ export HOME=/root LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 # -o: the lock is flock's alone; a daemon that the script leaves behind does not keep it.
 flock -n -o -E {int(ExitCode.HOST_LOCKED)} {ROOT}/lock /bin/sh "$dir/script" &
 child=$!
+# The beginning of a long output becomes a hole: its size stays what was printed, and so do offsets into it. Not by a pipe, whose end
+# would end what writes, nor by a limit, which would count for every file. Where files have no holes, it is begun afresh.
+cut=0
+bound_output() {{
+  end=$(($(stat -c %s "$dir/out") - {KEPT_OUTPUT_BYTES}))
+  [ $((end - cut)) -gt {MAX_OUTPUT_BYTES - KEPT_OUTPUT_BYTES} ] || return 0
+  if fallocate --punch-hole --offset "$cut" --length $((end - cut)) "$dir/out" 2>/dev/null; then cut=$end; else truncate -s 0 "$dir/out"; fi
+}}
+while sleep 1; do bound_output; done &
+watchdog=$!
 while :; do
   wait "$child"
   code=$?
   # A wait that the SIGTERM broke off is no end of the child.
   kill -0 "$child" 2>/dev/null || break
 done
+kill "$watchdog"
+bound_output
 text=$(printf 'exitCode=%s\\nbootID=%s\\nended=%s' "$code" "$boot" "$(date +%s)")
 printf '%-{RESULT_BYTES}s\\n' "$text" 1<>"$dir/result.new"
 sync "$dir/out" "$dir/result.new"
