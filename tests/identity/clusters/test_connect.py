@@ -166,6 +166,23 @@ async def test_connect_through_dex(desk, site, target, connect, sides, provider_
     assert "Forbidden" in kubectl(config, "get", "secrets", "-n", "kube-system").stderr, "and no more"
 
 
+def test_connect_says_what_an_earlier_one_left_there(connect):
+    """It takes nothing away: fewer roles, or another name of this cluster, leave what was granted."""
+    options = ("left", f"--audience={DIRECT}")
+
+    def warned(*more):
+        said = connect(*options, "--dry-run", *more).stderr
+        return [line for line in said.splitlines() if line.startswith("warning: ClusterRoleBinding")]
+
+    connect(*options, f"--cluster-role={READER}")
+    assert warned(f"--cluster-role={READER}") == []
+    [left] = warned()
+    assert f"ClusterRole {READER}" in left
+    renamed = warned("--home-name=orient")
+    assert len(renamed) == 2
+    assert all("if this cluster was called east before" in line for line in renamed)
+
+
 def test_connect_refuses_two_clusters_with_one_issuer(connect, control_plane):
     words = ("same", f"--audience={DIRECT}", "--export")
     refused = connect(*words, f"--kubeconfig={control_plane.kubeconfig()}", code=1)

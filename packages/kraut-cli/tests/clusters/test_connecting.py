@@ -1,7 +1,9 @@
 """What `kraut cluster connect` reads from files and puts into files, without any API server."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
@@ -230,6 +232,43 @@ def test_an_api_server_that_reads_no_such_document_is_said(version):
 def test_what_is_no_version_is_refused(version):
     with pytest.raises((InvalidSpecError, UsageError), match=r"1\.33"):
         connecting(target_version=version).plan(existing=None)
+
+
+@pytest.fixture
+def old_server(tmp_path):
+    """The other API server, as far as it says which version it is; a kubeconfig that leads to it."""
+
+    class Old(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"gitVersion": "v1.33.4+k3s1"} if self.path == "/version" else {}).encode()
+            self.send_response(200 if self.path == "/version" else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Old)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    document = {
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
+    file = tmp_path / "old.kubeconfig"
+    file.write_text(yaml.safe_dump(document))
+    yield file
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_api_server_itself_says_which_version_it_is(old_server):
+    planned = connecting(target_kubeconfig=old_server).plan(existing=None)
+    assert planned.configuration["apiVersion"].endswith("/v1beta1")
+    told = connecting(target_kubeconfig=old_server, target_version="1.34").plan(existing=None)
+    assert told.configuration["apiVersion"].endswith("/v1")
 
 
 def test_a_document_that_stands_there_keeps_its_version(tmp_path):

@@ -44,7 +44,7 @@ async def read_bindings(client: "KubeClient") -> list[Manifest]:
             token = (page.get("metadata") or {}).get("continue", "")
             if not token:
                 return found
-    except ForbiddenError:
+    except (ForbiddenError, NotFoundError):
         return []
 
 
