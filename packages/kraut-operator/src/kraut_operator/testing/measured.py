@@ -1,6 +1,6 @@
 """``python -m kraut_operator.testing.measured FILE RESYNC_SECONDS``: kraut-operator, writing down each second what must not grow.
 
-Resyncs may come faster than its settings allow.
+Resyncs may come faster than its settings allow, and what only events tell is kept for some of them, not for ten minutes.
 """
 
 import asyncio
@@ -13,11 +13,14 @@ from pathlib import Path
 
 from kraut_core.logs import configure_logs
 from kraut_core.settings import load_settings
+from kraut_operator import controller
 from kraut_operator.process import COMPONENT, Operator
 from kraut_operator.settings import OperatorProcessSettings
 
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 SECONDS = 1.0
+UNTOLD_RESYNCS = 15
+"""How long a standby keeps what it never tells, in resyncs: long enough for the leader to have told it."""
 
 
 class MeasuredOperator(Operator):
@@ -48,6 +51,7 @@ async def run(file: Path, resync_seconds: int) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     settings = load_settings(OperatorProcessSettings)
+    controller.UNTOLD_SECONDS = UNTOLD_RESYNCS * float(resync_seconds)
     quick = settings.operator.model_copy(update={"resync_seconds": resync_seconds})
     settings = settings.model_copy(update={"operator": quick})
     configure_logs(settings.log, component=COMPONENT)
