@@ -1,6 +1,14 @@
 """What can be wrong with a Cluster: each has a class, says what was expected, found and to do, and heals when it is mended."""
 
+import asyncio
+import base64
+import contextlib
+import ssl
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
 import pytest
+from tests.identity.strangers import Address, answers, goes_on_and_on, says_nothing, serving
 
 from kraut_core.api.conditions import find
 from kraut_core.identity.authentication import trust_cluster
@@ -116,3 +124,68 @@ async def test_certificates_of_other_authorities(desk, site, direct, exchange):
     said(ready, "Unknown", site.dex.token_endpoint, "certificate is not trusted", "a certificate of provider.caBundle")
     desk.mend("provider", {"exchange": good})
     await desk.until("provider", "Reachable", issuer=False)
+
+
+DEEP = b'{"status":' + b"[" * 50_000
+STRANGERS = {
+    "empty": answers(b""),
+    "page": answers(b"<html>It works!</html>"),
+    "object": answers(b"{}"),
+    "list": answers(b"[]"),
+    "null": answers(b'{"status":null}'),
+    "success": answers(b'{"kind":"Status","status":"Success"}'),
+    "nobody": answers(b'{"status":{"userInfo":null}}'),
+    "binary": answers(b"\xff\xfe\x00"),
+    "deep": answers(DEEP),
+    "failing": answers(b'{"kind":"Status","message":"etcdserver: request timed out"}', status=500),
+    "teapot": answers(b"{}", status=418),
+    "endless": goes_on_and_on(b" " * 65_536, pause=0),
+    "dripping": goes_on_and_on(b" ", pause=0.2),
+    "silent": says_nothing,
+}
+"""By the name of the Cluster. They show a certificate that it trusts."""
+
+
+@pytest.fixture
+async def places(site, west, authority):
+    """An address for each stranger, all of which lead to cluster west at first."""
+    pair = authority.issue("stranger", "stranger", hosts=("127.0.0.1",))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    async with contextlib.AsyncExitStack() as stack:
+        found = {}
+        for name, handle in {**STRANGERS, "plain": answers(b"{}")}.items():
+            stranger = await stack.enter_async_context(serving(handle, None if name == "plain" else tls))
+            address = await stack.enter_async_context(Address.open(urlsplit(west.url).port))
+            found[name] = SimpleNamespace(address=address, stranger=stranger, home=address.leads_to)
+        yield found
+
+
+@pytest.fixture
+def both_authorities(site):
+    """Of cluster west and of the strangers."""
+    return base64.b64encode(site.cluster_ca.read_bytes() + site.ca.read_bytes()).decode()
+
+
+async def test_whatever_answers_in_its_place_is_no_reachable_cluster(desk, direct, places, both_authorities):
+    """Also without spec.issuer, which would catch some of them: nothing else may take them for a cluster."""
+    desk.account()
+    for name, place in places.items():
+        access = {**direct, "server": place.address.url, "caBundle": both_authorities}
+        await desk.see(name, {"direct": access})
+    await asyncio.gather(*(desk.until(name, "Reachable", issuer=False) for name in places))
+
+    for place in places.values():
+        place.address.leads_to = place.stranger
+    seen = dict(zip(places, await asyncio.gather(*(desk.look(name) for name in places)), strict=True))
+    for name, (status, ready) in seen.items():
+        assert ready.status in {"False", "Unknown"}, f"{name}: {ready}"
+        assert ready.reason != "Reachable", f"{name}: {ready}"
+        assert places[name].address.url in ready.message, f"{name}: {ready}"
+        assert find(status.conditions, "Stalled" if ready.status == "False" else "Reconciling"), f"{name}: {status}"
+
+    for place in places.values():
+        place.address.leads_to = place.home
+    for status, _ in await asyncio.gather(*(desk.until(name, "Reachable", issuer=False) for name in places)):
+        assert status.reachable is True
+        assert find(status.conditions, "Stalled") is None
