@@ -829,6 +829,45 @@ CASES = [
         says=seconds(7),
     ),
     Case(
+        "the disk was full before anything was changed -> tries again in 7 s and lets others go first",
+        make_scene(
+            after(make_operation("Failed", exit_code=ExitCode.NO_ROOM, ended=ago(seconds=3)), failures=1),
+            make_observation(pending=2),
+        ),
+        "Wait",
+        "BackingOff",
+        says=seconds(7),
+    ),
+    Case(
+        "the disk was full in mid work, and is now before it -> tries again in 7 s and keeps its place: it is half done",
+        make_scene(
+            after(
+                make_operation("Failed", id_="op-2", exit_code=ExitCode.NO_ROOM, ended=ago(seconds=13)),
+                make_operation("Failed", exit_code=ExitCode.NO_SPACE, ended=ago(seconds=30)),
+                failures=2,
+            ),
+            make_observation(pending=2, broken=True),
+        ),
+        "Wait",
+        "BackingOff",
+        says=seconds(7),
+        disrupted=True,
+    ),
+    Case(
+        "a package failed, it was mended, and now the repository is down -> lets others go first",
+        make_scene(
+            after(
+                make_operation("Failed", id_="op-2", exit_code=ExitCode.REPOSITORY_UNREACHABLE, ended=ago(seconds=13)),
+                make_operation("Failed", exit_code=ExitCode.PACKAGE_FAILED, ended=ago(seconds=30)),
+                failures=1,
+            ),
+            make_observation(pending=2),
+        ),
+        "Wait",
+        "BackingOff",
+        says=seconds(7),
+    ),
+    Case(
         "the host refused to start it -> tries again in 7 s and lets others go first",
         make_scene(
             after(make_operation("Lost", ended=ago(seconds=3), message="it never started on the host"), failures=1),

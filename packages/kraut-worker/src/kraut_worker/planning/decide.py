@@ -10,7 +10,7 @@ from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
 from kraut_core.errors import AuthenticationError, InvalidSpecError
 from kraut_worker.planning import verdicts
 from kraut_worker.planning.clock import is_credible
-from kraut_worker.planning.retries import did_harm, is_exhausted, newest, retry_at, setbacks
+from kraut_worker.planning.retries import did_harm, did_harm_before, is_exhausted, newest, retry_at, setbacks
 from kraut_worker.planning.scene import Problem, Scene, Situation
 from kraut_worker.planning.settle import deadline_passed, open_operation
 from kraut_worker.planning.wanted import wanted_operation
@@ -337,11 +337,16 @@ def is_disrupted(situation: Situation, decision: Decision) -> bool:
         return True
     if open_operation(situation.operations) is not None:
         return True
-    half_done = situation.failures > 0 and _last_did_harm(situation)
+    half_done = situation.failures > 0 and _is_half_done(situation)
     between_steps = decision.action == "Wait" and decision.reason == verdicts.RETRYING
     return (half_done and wanted_operation(situation) is not None) or between_steps
 
 
-def _last_did_harm(situation: Situation) -> bool:
+def _is_half_done(situation: Situation) -> bool:
+    """After a failure that changed nothing, the package database says whether what went before has been mended."""
     last = newest(situation.operations)
-    return last is not None and did_harm(last)
+    if last is None or did_harm(last):
+        return last is not None
+    observation = situation.scene.observation
+    mended = observation is not None and observation.packages is not None and not observation.packages.broken
+    return not mended and did_harm_before(situation.operations)

@@ -45,6 +45,14 @@ def did_harm(operation: OperationStatus) -> bool:
     return operation.result in FAILED and operation.exit_code not in HARMLESS
 
 
+def did_harm_before(operations: Sequence[OperationStatus]) -> bool:
+    """Whether one since the last success did (newest first): a failure that changed nothing mended nothing either."""
+    failed = takewhile(
+        lambda operation: operation.result in FAILED, (o for o in operations if o.completion_time is not None)
+    )
+    return any(did_harm(operation) for operation in failed)
+
+
 def is_exhausted(operation: OperationStatus, failures: int, backoff_limit: int) -> bool:
     """Whether somebody must look before it is tried again."""
     return failures > backoff_limit and operation.exit_code not in HEALED_BY_TIME
