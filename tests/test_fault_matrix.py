@@ -4,7 +4,7 @@ import ast
 
 import fault_matrix
 from fault_catalogue import ABSENT, INVARIANTS, ROWS
-from fault_matrix import REPORT, Shown, find_marks, gaps, render, strangers
+from fault_matrix import REPORT, Shown, find_marks, gaps, outdated, render, strangers
 
 MARKS = find_marks()
 
@@ -19,8 +19,22 @@ def test_every_mark_is_of_a_fault_that_there_is():
 
 def test_a_fault_without_a_test_and_an_invariant_that_nobody_asserts_are_named():
     left = [mark for mark in MARKS if mark.row != 4]
-    named = ["row 4: no test of 'half-open watch'", "row 4: no test asserts I1"]
+    named = ["row 4: no test of 'half-open watch'"]
     assert [sentence for sentence in gaps(left) if sentence.startswith("row 4:")] == named
+
+
+def test_an_invariant_that_is_asserted_under_another_fault_of_its_row_only_is_named():
+    left = [mark for mark in MARKS if (mark.row, mark.fault) != (5, "stale GET")]
+    one = Shown(5, "stale GET", ("I1", "I2", "I9"), "tests/test_x.py::test_y", "lab")
+    assert gaps([*left, one]) == ["row 5: no test asserts I11 under 'stale GET'"]
+
+
+def test_nothing_is_excused_without_need():
+    assert outdated(MARKS) == []
+    shown = Shown(14, "MaxStartups=2", ("I10",), "tests/test_x.py::test_y", "lab")
+    assert outdated([*MARKS, shown]) == [
+        "row 14: I10 under 'MaxStartups=2' is asserted, or wanted by no row; take the excuse away"
+    ]
 
 
 def test_a_mark_of_nothing_is_named():

@@ -1,10 +1,12 @@
 """Rows 3, 7 and 20: the API server's store stands still or is full, others write its objects, and objects and rights vanish."""
 
+import signal
 import threading
 import time
 
 import pytest
 
+from kraut_lab.faults import recordings
 from kraut_lab.faults.etcd import quota_exhausted
 from kraut_lab.faults.objects import BINDINGS, DEFINITIONS, without
 from kraut_lab.faults.signals import stopped
@@ -111,9 +113,9 @@ def test_somebody_else_who_writes_the_status_is_overcome_when_they_stop(
     assert_kept(handle, update)
 
 
-@pytest.mark.fault(row=20, fault="worker's RBAC removed and restored", invariants=("I1", "I2", "I3"))
+@pytest.mark.fault(row=20, fault="worker's RBAC removed and restored", invariants=("I1", "I2", "I3", "I11"))
 @pytest.mark.fault(row=6, fault="403 then healed", invariants=("I1",))
-def test_a_worker_without_rights_in_the_middle_of_an_update(desk, machine, lab, held_update, assert_kept):
+def test_a_worker_without_rights_in_the_middle_of_an_update(desk, machine, lab, held_update, assert_kept, recording):
     update = held_update()
     handle = desk.host(machine, operatingSystem={"updates": "All"})
     update.wait_configuring()
@@ -125,6 +127,43 @@ def test_a_worker_without_rights_in_the_middle_of_an_update(desk, machine, lab, 
         assert operations(handle.get()) == [("UpdatePackages", "Running")]
     handle.wait_up_to_date()
     assert_kept(handle, update)
+    with without(lab.control_plane, BINDINGS, "kraut-worker"):
+        handle.delete()
+        update.wait_attempts(handle.workflow_id, "assess_host", 2)
+        assert handle.get() is not None
+    handle.wait_gone()
+    assert deletions(recording) == [handle.name]
+
+
+@pytest.mark.fault(row=20, fault="operator's RBAC removed and restored", invariants=("I1", "I2", "I3", "I11"))
+def test_an_operator_without_rights_in_the_middle_of_an_update(
+    desk, machine, lab, held_update, assert_kept, recording, kraut
+):
+    """What changes meanwhile, and the deletion after it, are told when it may watch again."""
+    operator = kraut.component("operator")
+    update = held_update()
+    handle = desk.host(machine, operatingSystem={"updates": "All"})
+    update.wait_configuring()
+    with without(lab.control_plane, BINDINGS, "kraut-operator"):
+        lab.control_plane.apiserver.kill(signal.SIGKILL)  # what is being watched was allowed when it began
+        lab.control_plane.start()
+        wait_until(lambda: not operator.is_ready(), "the operator to say so", timeout=PATIENCE)
+        handle.apply(operatingSystem={"updates": "All", "rebootPolicy": "Never"})
+        update.let_go_on()
+        update.wait_result()
+    handle.wait_up_to_date()
+    assert_kept(handle, update)
+    with without(lab.control_plane, BINDINGS, "kraut-operator"):
+        handle.delete()
+    handle.wait_gone()
+    operator.wait_ready()
+    assert deletions(recording) == [handle.name]
+
+
+def deletions(recording):
+    """Names of the Hosts whose end was told, one for each time; nothing was heard of any of them afterwards."""
+    assert recordings.deleted_twice(recording.events) == []
+    return [found["metadata"]["name"] for kind, found in recording.events if kind == "DELETED"]
 
 
 @pytest.mark.fault(row=20, fault="CRD removed and restored", invariants=("I1", "I3", "I11"))

@@ -2,10 +2,16 @@
 
 import pytest
 
+from kraut_lab.faults import recordings
+
 pytestmark = pytest.mark.lab
 
 # A target of this name that pulls in nothing: systemd accepts the reboot, and nothing comes of it.
 NO_REBOOT = "/etc/systemd/system/reboot.target"
+UNLOCK = "/run/kraut-t-unlock"
+# apt and dpkg take fcntl(2) locks, flock(1) others.
+HOLD_LOCK = f"""systemd-run --quiet --unit kraut-t-lock perl -e 'use Fcntl; open(F, "+>>", "/var/lib/dpkg/lock-frontend") or die;
+my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; select(undef, undef, undef, 0.1) until -e "{UNLOCK}"'"""
 NO_CLAIM = "/usr/local/bin/mkdir"
 FAILS_FOR_CLAIMS = '#!/bin/sh\\ncase "$*" in */claim) exit 1 ;; esac\\nexec /bin/mkdir "$@"\\n'
 
@@ -19,15 +25,23 @@ def stalled(host):
     return next(c["message"] for c in host["status"]["conditions"] if c["type"] == "Stalled")
 
 
-@pytest.mark.fault(row=16, fault="reboot accepted and never done", invariants=("I1", "I12", "U10"))
-def test_a_reboot_that_never_happens_is_a_failure_and_says_so(desk, machine, held_update):
-    update = held_update(requires_reboot=True)
+@pytest.mark.fault(row=16, fault="reboot accepted and never done", invariants=("I1", "I5", "I12", "U10"))
+def test_a_reboot_that_never_happens_is_a_failure_and_says_so(desk, machines, held_update):
+    """I5: with one place for both hosts, the other's work does not overlap with it."""
+    machine, other = machines[:2]
+    update, later = (held_update("kraut-t-held", on=each, requires_reboot=True) for each in (machine, other))
     update.let_go_on()
+    later.let_go_on()
     before = machine.boot_id
     machine.exec(f"printf '[Unit]\\nDescription=nothing\\n' >{NO_REBOOT}; systemctl daemon-reload")
     try:
-        desk.policy("strict", backoffLimit=0, progressDeadlineSeconds=30)
-        handle = desk.host(machine, operatingSystem={"updates": "All"}, upgradePolicyRef={"name": "strict"})
+        rolling = {"rollingUpdate": {"maxUnavailable": 1}}
+        desk.policy("strict", backoffLimit=0, progressDeadlineSeconds=30, **rolling)
+        strict = {"operatingSystem": {"updates": "All"}, "upgradePolicyRef": {"name": "strict"}}
+        handle = desk.host(machine, **strict)
+        handle.wait_operation("Reboot", result="Running")
+        waiting = desk.host(other, **strict)
+        waiting.wait_condition("Reconciling", "True", "WaitingForBudget")
         host = handle.wait_condition("Stalled", "True", "BackoffLimitExceeded")
         assert operations(host) == [("Reboot", "Failed"), ("UpdatePackages", "Succeeded")]
         assert f"still runs boot {before}" in stalled(host)
@@ -41,15 +55,38 @@ def test_a_reboot_that_never_happens_is_a_failure_and_says_so(desk, machine, hel
     assert operations(host)[0] == ("Reboot", "Succeeded")
     assert host["status"]["hostInfo"]["bootID"] == machine.boot_id != before
     assert update.effects() == [(update.name, "1.1")]
+    waiting.wait_up_to_date()
+    assert recordings.overlapping([*update.operations(), *later.operations()]) == []
 
 
-@pytest.mark.fault(row=17, fault="the unit cannot begin", invariants=("I1", "I3", "I12"))
+@pytest.mark.fault(row=17, fault="apt lock held", invariants=("I6", "I12"))
+def test_a_lock_that_is_held_keeps_the_place_no_longer_than_the_work(desk, machine, held_update):
+    """I6: the place in the budget is given back when what waited for the lock is done."""
+    update = held_update()
+    update.let_go_on()
+    desk.policy("one", rollingUpdate={"maxUnavailable": 1})
+    machine.exec(f"rm -f {UNLOCK}; {HOLD_LOCK}")
+    try:
+        handle = desk.host(machine, operatingSystem={"updates": "All"}, upgradePolicyRef={"name": "one"})
+        handle.wait_operation("UpdatePackages", result="Running")
+        desk.wait_reservations("one", [handle.name], seconds=60)
+        assert update.effects() == []
+    finally:
+        machine.exec(f"touch {UNLOCK}")
+    host = handle.wait_up_to_date()
+    assert operations(host) == [("UpdatePackages", "Succeeded")]
+    assert update.effects() == [(update.name, "1.1")]
+    desk.wait_reservations("one", [], seconds=60)
+
+
+@pytest.mark.fault(row=17, fault="the unit cannot begin", invariants=("I1", "I3", "I6", "I12"))
 def test_an_operation_that_never_begins_is_told_and_tried_again(desk, machine, held_update):
     update = held_update()
     update.let_go_on()
     machine.exec(f"printf '{FAILS_FOR_CLAIMS}' >{NO_CLAIM} && chmod 755 {NO_CLAIM}")
     try:
-        handle = desk.host(machine, operatingSystem={"updates": "All"})
+        desk.policy("one", rollingUpdate={"maxUnavailable": 1})
+        handle = desk.host(machine, operatingSystem={"updates": "All"}, upgradePolicyRef={"name": "one"})
         host = handle.wait_condition("Reconciling", "True", "BackingOff")
         lost = host["status"]["operations"][0]
         assert (lost["result"], lost["message"].partition(":")[0]) == ("Lost", "it never started on the host")
@@ -61,6 +98,7 @@ def test_an_operation_that_never_begins_is_told_and_tried_again(desk, machine, h
     host = handle.wait_up_to_date()
     assert operations(host)[0] == ("UpdatePackages", "Succeeded")
     assert update.effects() == [(update.name, "1.1")]
+    desk.wait_reservations("one", [], seconds=60)
 
 
 @pytest.mark.fault(row=20, fault="object deleted and recreated in mid operation", invariants=("I3", "I5"))
