@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import ssl
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.identity.reviews import Reviewer
 
 from kraut_cli.oidc.forgeries import key_id
+from kraut_core.kube.client import KubeClient
 from kraut_lab.pki import create_signing_key
 from kraut_oidc_proxy.issuers import JWKS_PATH
 
@@ -46,6 +48,41 @@ async def until(condition, wanted=True):
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await condition() is not wanted:
             await asyncio.sleep(0.2)
+
+
+class Proxy:
+    """What the proxy publishes, beside what the API server shows."""
+
+    def __init__(self, site):
+        self._site, self._tls = site, ssl.create_default_context(cafile=str(site.ca))
+
+    async def publishes(self, key):
+        """Whether a key is public, and for how long others may then go on without it."""
+        reply = await self._site.proxy.get(JWKS_PATH, tls=self._tls)
+        assert reply.headers["cache-control"] == f"public, max-age={self._site.max_age_seconds}"
+        return key in {shown["kid"] for shown in reply.json()["keys"]}
+
+    async def publishes_in_time(self, key):
+        """The key stands at the API server: the first read that begins from now on makes it public, within poll + max-age."""
+        async with KubeClient.connect(str(self._site.kubeconfig)) as kube:
+            shown = json.loads(await kube.transport.read(JWKS_PATH, max_bytes=1 << 20))
+        assert key in {one["kid"] for one in shown["keys"]}
+        appeared = time.monotonic()
+        for _ in range(2):  # the first may have begun before
+            await self._another_read()
+        assert await self.publishes(key), "a read that began after the key appeared did not publish it"
+        assert time.monotonic() - appeared <= self._site.poll_seconds + self._site.max_age_seconds
+
+    async def _another_read(self):
+        before = await self._last_success()
+
+        async def later():
+            return await self._last_success() != before
+
+        await until(later)
+
+    async def _last_success(self):
+        return await self._site.proxy.metric("kraut_oidc_last_success_timestamp_seconds")
 
 
 class Load:
@@ -110,6 +147,7 @@ async def test_the_rotation_drill_and_what_a_relying_kube_apiserver_trusts(site,
         load.tokens["the token of the old key"] = old
         # 1. The new key becomes public, the old one signs; then others have had the time to look.
         await restart([old_pub, new_pub], old_key)
+        await Proxy(site).publishes_in_time(new_kid)
         await site.published(kid(old), new_kid)
         assert kid(token()) == kid(old)
         await outlive_caches()
