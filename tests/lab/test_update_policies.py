@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kraut_lab.apt import DebPackage, postinst_fails_while, postinst_waits_for
+from kraut_lab.faults.packagelock import package_lock_held
 
 pytestmark = pytest.mark.lab
 
@@ -244,12 +245,9 @@ def test_deleting_a_host_that_is_gone_does_not_hang(desk, machine):
 @pytest.mark.fault(row=17, fault="apt lock held", invariants=("I12",))
 def test_an_update_window_of_a_busy_package_lock_waits_its_turn(desk, machine, lab):
     give_updates(lab, machine, DebPackage("kraut-t-lock", "1.1"))
-    machine.exec(
-        "systemd-run --quiet --unit kraut-t-lock flock /var/lib/dpkg/lock-frontend -c 'until [ -e /run/kraut-t-unlock ]; do sleep 0.1; done'"
-    )
-    handle = desk.host(machine, operatingSystem={"updates": "All"})
-    handle.wait_operation("UpdatePackages", result="Running")
-    assert installed(machine) == []
-    machine.exec("touch /run/kraut-t-unlock")
+    with package_lock_held(machine):
+        handle = desk.host(machine, operatingSystem={"updates": "All"})
+        handle.wait_operation("UpdatePackages", result="Running")
+        assert installed(machine) == []
     handle.wait_up_to_date()
     assert installed(machine) == ["kraut-t-lock"]

@@ -3,15 +3,12 @@
 import pytest
 
 from kraut_lab.faults import recordings
+from kraut_lab.faults.packagelock import package_lock_held
 
 pytestmark = pytest.mark.lab
 
 # A target of this name that pulls in nothing: systemd accepts the reboot, and nothing comes of it.
 NO_REBOOT = "/etc/systemd/system/reboot.target"
-UNLOCK = "/run/kraut-t-unlock"
-# apt and dpkg take fcntl(2) locks, flock(1) others.
-HOLD_LOCK = f"""systemd-run --quiet --unit kraut-t-lock perl -e 'use Fcntl; open(F, "+>>", "/var/lib/dpkg/lock-frontend") or die;
-my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; select(undef, undef, undef, 0.1) until -e "{UNLOCK}"'"""
 NO_CLAIM = "/usr/local/bin/mkdir"
 FAILS_FOR_CLAIMS = '#!/bin/sh\\ncase "$*" in */claim) exit 1 ;; esac\\nexec /bin/mkdir "$@"\\n'
 
@@ -65,14 +62,11 @@ def test_a_lock_that_is_held_keeps_the_place_no_longer_than_the_work(desk, machi
     update = held_update()
     update.let_go_on()
     desk.policy("one", rollingUpdate={"maxUnavailable": 1})
-    machine.exec(f"rm -f {UNLOCK}; {HOLD_LOCK}")
-    try:
+    with package_lock_held(machine):
         handle = desk.host(machine, operatingSystem={"updates": "All"}, upgradePolicyRef={"name": "one"})
         handle.wait_operation("UpdatePackages", result="Running")
         desk.wait_reservations("one", [handle.name], seconds=60)
         assert update.effects() == []
-    finally:
-        machine.exec(f"touch {UNLOCK}")
     host = handle.wait_up_to_date()
     assert operations(host) == [("UpdatePackages", "Succeeded")]
     assert update.effects() == [(update.name, "1.1")]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kraut_lab.apt.package import DebPackage, postinst_fails_while, postinst_waits_for
+from kraut_lab.faults.packagelock import package_lock_held
 from kraut_worker.facts.gather import gather_facts
 from kraut_worker.facts.model import HostFacts
 from kraut_worker.operations.apt import update_packages
@@ -257,22 +258,14 @@ async def test_a_power_cut_in_the_middle_of_dpkg_is_repaired(host: Any, package:
     assert "== repair" in output
 
 
-# flock(1) takes flock(2) locks; apt and dpkg take fcntl(2) ones.
-HOLD = """systemd-run -q --unit=holder perl -e 'use Fcntl; open(F, "+>>", "{path}") or die; \
-my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep 300'"""
-
-
 @pytest.mark.fault(row=17, fault="apt lock held", invariants=("I12",))
 @pytest.mark.parametrize("path", ["/var/lib/apt/lists/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"])
 async def test_a_lock_that_is_held_is_waited_for_and_then_said(host: Any, package: Any, path: str) -> None:
     waiting = package()
     waiting.publish("2")
-    host.real.exec(HOLD.format(path=path))
-    try:
+    with package_lock_held(host.real, path):
         code, output = await update(host, update_packages("All", lock_seconds=1))
         facts: Any = await facts_of(host)
-    finally:
-        host.real.exec("systemctl stop holder")
     assert (code, waiting.version) == (ExitCode.LOCK_TIMEOUT, "1 ii"), output
     # Looking never waits for the host's locks.
     assert facts.package_lists.problem is None
@@ -285,11 +278,8 @@ async def test_a_lock_that_is_held_is_waited_for_and_then_said(host: Any, packag
 async def test_a_host_that_is_installing_packages_is_not_rebooted(host: Any, path: str) -> None:
     """Its own unattended-upgrades takes the lock between the decision and the reboot."""
     before = host.real.boot_id
-    host.real.exec(HOLD.format(path=path))
-    try:
+    with package_lock_held(host.real, path):
         code, output = await update(host, reboot())
-    finally:
-        host.real.exec("systemctl stop holder")
     assert (code, host.real.boot_id) == (ExitCode.PACKAGES_IN_TRANSITION, before), output
     assert "systemd accepted" not in output
 
@@ -314,11 +304,8 @@ async def test_a_repair_waits_for_the_lock_too(host: Any, package: Any, path: st
     half.publish("2", postinst=postinst_fails_while("/root/fail"))
     await update(host, update_packages("All"))
     host.real.exec("rm /root/fail")
-    host.real.exec(HOLD.format(path=path))
-    try:
+    with package_lock_held(host.real, path):
         code, output = await update(host, update_packages("All", lock_seconds=1))
-    finally:
-        host.real.exec("systemctl stop holder")
     assert code == ExitCode.LOCK_TIMEOUT, output
     assert (await update(host, update_packages("All")))[0] == 0
     assert half.version == "2 ii"

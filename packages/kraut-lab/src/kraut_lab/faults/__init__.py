@@ -6,6 +6,7 @@
 `network`           a TCP connection's far end is out of reach, refuses, or swallows everything
 `sshd`              a host lets nobody in: its sshd hangs, or others hold all its MaxStartups
 `disk`              a folder of a host is full, or read-only
+`packagelock`       a lock of a host's package manager is held
 `etcd`              etcd is out of space
 `objects`           an object of the API is gone for a while: a role binding, a CRD
 `apiproxy`          an API server that lies: it drops and repeats events, cuts lines, answers with what was
