@@ -90,7 +90,7 @@ def add(*, session: Session, no_input: bool, timeout: timedelta, output: str, wa
     key pair that is made now and for this host only, and one sudo rule, `kraut ALL=(root) NOPASSWD: /bin/sh -s`. The Secret
     and the Host that follow hold that key and the host's pinned keys; your private key goes nowhere.
 
-    It can be repeated: it changes what is missing. Nothing on the host is updated or restarted unless --updates says so.
+    Running it again is safe: it only adds what is missing. Nothing on the host is updated or restarted unless --updates says so.
 
     \b
     kraut host add web1 --address 192.0.2.10 --user root --wait
