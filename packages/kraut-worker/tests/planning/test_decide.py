@@ -11,7 +11,8 @@ from kraut_core.api.meta import Condition
 from kraut_core.api.v1alpha1.host import ClaimReference, HostStatus
 from kraut_core.api.v1alpha1.upgradepolicy import UpgradePolicySpec
 from kraut_worker.operations.exit_codes import ExitCode
-from kraut_worker.planning.decide import QUICK_LOOKS, Decision
+from kraut_worker.planning.decide import QUICK_LOOKS
+from kraut_worker.planning.decision import Decision
 from kraut_worker.planning.plan import plan_host
 from kraut_worker.planning.scene import Problem, Scene
 from kraut_worker.testing.scenes import (

@@ -1,18 +1,17 @@
 """What happens to a host next (pure): one rule book, read from the top; the first rule that applies decides."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
-from kraut_core.api.conditions import READY, find
 from kraut_core.api.v1alpha1.host import OperationStatus, OperationType
 from kraut_core.errors import AuthenticationError, InvalidSpecError
 from kraut_worker.planning import verdicts
-from kraut_worker.planning.clock import is_credible
+from kraut_worker.planning.decision import Decision
 from kraut_worker.planning.retries import did_harm, did_harm_before, is_exhausted, newest, retry_at, setbacks
 from kraut_worker.planning.scene import Problem, Scene, Situation
 from kraut_worker.planning.settle import deadline_passed, open_operation
+from kraut_worker.planning.stability import coming_up, steadiness
 from kraut_worker.planning.wanted import wanted_operation
 from kraut_worker.planning.windows import Closed, window_at
 
@@ -23,24 +22,6 @@ QUICK_LOOKS = 10
 """After so many looks in a row that found trouble, only the sweeps look again."""
 
 READ_ONLY_MESSAGE = "/var/lib of the host is on a read-only file system, so that nothing can be done to it: see its kernel log, and mend it"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do, and which words say so. ``reason`` is empty when there is nothing to say."""
-
-    action: Literal["Start", "Stay", "Wait", "Rest"]
-    """Start an operation; stay with the one that is open; look again after ``recheck``; rest until somebody calls."""
-    reason: str = ""
-    message: str = ""
-    stalled: bool = False
-    """Nothing goes on until somebody acts."""
-    progressing: bool = False
-    """Work is going on, or will without anybody's help."""
-    healing: bool = False
-    """Something is wrong that time may heal; looks in a row that find so are counted."""
-    operation: OperationType | None = None
-    recheck: timedelta = timedelta()
 
 
 Rule = Callable[[Situation], Decision | None]
@@ -126,27 +107,6 @@ def _busy_with(action: Literal["Start", "Stay"], operation: OperationType) -> De
     return Decision(action, verdicts.UPDATING_PACKAGES, message, progressing=True, operation=start)
 
 
-def _coming_up(situation: Situation) -> Decision | None:
-    """The first login is not the end of a reboot: services start, and what they mount or check may still fail.
-
-    A unit that never gets ready does not hold the place for ever: progressDeadlineSeconds count from the decision to reboot.
-    """
-    if not is_coming_up(situation):
-        return None
-    message = "the host answers after its reboot, and systemd is still starting it"
-    return Decision("Wait", verdicts.STABILIZING, message, progressing=True, recheck=timedelta(seconds=2))
-
-
-def is_coming_up(situation: Situation) -> bool:
-    """Whether the host was just rebooted and its boot is not over."""
-    scene = situation.scene
-    last = newest(situation.operations)
-    if scene.observation is None or not scene.observation.starting or last is None:
-        return False
-    rebooted = last.type == "Reboot" and last.result == "Succeeded"
-    return rebooted and not deadline_passed(last, scene.policy.progress_deadline_seconds, scene.now)
-
-
 def _read_only(situation: Situation) -> Decision | None:
     observation = situation.scene.observation
     if observation is None or not observation.read_only:
@@ -180,33 +140,10 @@ def _nothing_wanted(situation: Situation) -> Decision | None:
     """Nothing is left to do; a host that was just worked on must prove to stay up before its place is given to another."""
     if wanted_operation(situation) is not None:
         return None
-    steady = _steadiness(situation)
+    steady = steadiness(situation)
     if steady is not None:
         return steady
     return Decision("Rest")
-
-
-def _steadiness(situation: Situation) -> Decision | None:
-    scene = situation.scene
-    last = newest(situation.operations)
-    if last is None or last.completion_time is None or last.result != "Succeeded":
-        return None
-    since = max(last.completion_time, _ready_since(scene))
-    left = since + timedelta(seconds=scene.policy.min_ready_seconds) - scene.now
-    if left <= timedelta():
-        return None
-    message = (
-        f"up again; observed for minReadySeconds ({scene.policy.min_ready_seconds} s) before the next host may start"
-    )
-    return Decision("Wait", verdicts.STABILIZING, message, progressing=True, recheck=left)
-
-
-def _ready_since(scene: Scene) -> datetime:
-    ready = find(scene.host.status.conditions, READY) if scene.host.status else None
-    if ready is None or ready.status != "True":
-        return scene.now
-    since = ready.last_transition_time
-    return since if is_credible(since, scene.now) else datetime.min.replace(tzinfo=UTC)
 
 
 def _cluster_node(situation: Situation) -> Decision | None:
@@ -314,7 +251,7 @@ RULES: tuple[Rule, ...] = (
     _trouble,
     _in_flight,
     _reporting,
-    _coming_up,
+    coming_up,
     _paused,
     _claimed,
     _cluster_node,

@@ -9,10 +9,12 @@ from kraut_worker.messages import Assessment, OperationOrder
 from kraut_worker.planning import verdicts
 from kraut_worker.planning.budget import Denied
 from kraut_worker.planning.clock import corrected
-from kraut_worker.planning.decide import Decision, decide, is_coming_up, is_disrupted
+from kraut_worker.planning.decide import decide, is_disrupted
+from kraut_worker.planning.decision import Decision
 from kraut_worker.planning.retries import count_failures
 from kraut_worker.planning.scene import Scene, Situation
 from kraut_worker.planning.settle import HISTORY, ended_now, open_operation, settle_operations
+from kraut_worker.planning.stability import is_coming_up
 from kraut_worker.planning.wanted import wanted_operation
 
 LONGEST_QUEUE = timedelta(minutes=15)
