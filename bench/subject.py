@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.usage import cpu_seconds, memory_mib
+from kraut_core.testing.processes import GUARD
 from kraut_lab.ports import choose_ports
 from kraut_lab.waiting import wait_until
 
@@ -37,7 +38,7 @@ class Subject:
         self._err = Path(self._folder.name) / "err"
         self._probe_port = probe_port
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(argv, env=dict(env), cwd=ROOT, stdout=out, stderr=err)
+            self.process = subprocess.Popen([*GUARD, *argv], env=dict(env), cwd=ROOT, stdout=out, stderr=err)
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kraut_core.testing.processes import GUARD
+
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 150.0
 
@@ -108,6 +110,7 @@ class ProxyProcess:
         }
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
+                *GUARD,
                 *inside,
                 *(sys.executable, "-W", "error", "-m", "kraut_oidc_proxy"),
                 env={**defaults, **settings},

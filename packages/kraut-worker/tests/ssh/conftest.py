@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from kraut_core.testing.processes import GUARD
 from kraut_worker.ports import Credentials, HostTarget
 
 SSHD = Path("/usr/sbin/sshd")
@@ -108,7 +109,7 @@ def _start(
     log = folder / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdin=subprocess.DEVNULL, stderr=stream
+            [*GUARD, SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdin=subprocess.DEVNULL, stderr=stream
         )
     _wait_until(lambda: "Server listening" in log.read_text(), "sshd listening")
     return Sshd(port, tuple(host_keys), client.export_private_key(), log), process

@@ -11,6 +11,7 @@ import asyncssh
 import pytest
 
 from kraut_core.errors import AuthenticationError, UnreachableError
+from kraut_core.testing.processes import GUARD
 from kraut_lab.hosts.image import HostImage, ensure_image
 from kraut_lab.requirements import check_host_requirements
 from kraut_lab.settings import load_lab_settings
@@ -64,7 +65,7 @@ def strict_sshd(tmp_path: Path, closed_port: int, wait_until) -> Iterator[HostTa
     base = ensure_image(HostImage("trixie"), settings.cache_dir, mirror=settings.debian_mirror)
     host_key, client_key = authorized(tmp_path, closed_port)
     log = tmp_path / "log"
-    argv = ["unshare", "--mount", "--propagation=private", "sh", "-euc", ENTER, "sh", str(base), str(tmp_path)]
+    argv = [*GUARD, "unshare", "--mount", "--propagation=private", "sh", "-euc", ENTER, "sh", str(base), str(tmp_path)]
     with log.open("wb") as stream, subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=stream) as process:
         wait_until(lambda: "Server listening" in log.read_text(), "sshd listening")
         yield HostTarget(

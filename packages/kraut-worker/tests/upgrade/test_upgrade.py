@@ -23,6 +23,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from kraut_core.contracts.reconcile import RECONCILE_SIGNAL, workflow_id, workflow_queue
+from kraut_core.testing.processes import GUARD
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +86,7 @@ class Home:
 
     def deploy(self, release):
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([sys.executable, *release], env=self._environment(), stderr=log)
+            self._process = subprocess.Popen([*GUARD, sys.executable, *release], env=self._environment(), stderr=log)
 
     def end(self, number=signal.SIGTERM):
         self._process.send_signal(number)

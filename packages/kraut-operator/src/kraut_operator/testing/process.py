@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from kraut_core.testing.processes import GUARD
+
 POLL_SECONDS = 0.05
 STOP_SECONDS = 20.0
 
@@ -31,7 +33,7 @@ class OperatorProcess:
         defaults = {"KRAUT_PROBE_HOST": "127.0.0.1", "KRAUT_PROBE_PORT": "0", "KRAUT_LOG_LEVEL": "debug"}
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-W", "error", *program, env={**defaults, **settings}, stderr=sink
+                *GUARD, sys.executable, "-W", "error", *program, env={**defaults, **settings}, stderr=sink
             )
         operator = OperatorProcess(process, log)
         try:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from kraut_core.errors import UnreachableError
+from kraut_core.testing.processes import GUARD
 from kraut_lab.errors import MissingRequirementError
 from kraut_lab.lab import Lab
 from kraut_lab.owner import claim
@@ -49,7 +50,7 @@ def farm(tmp_path):
 
     def start(*, lab=None, **counts):
         process = subprocess.Popen(
-            [sys.executable, HERE / "farm.py", tmp_path, json.dumps(counts)], stdout=subprocess.PIPE, text=True
+            [*GUARD, sys.executable, HERE / "farm.py", tmp_path, json.dumps(counts)], stdout=subprocess.PIPE, text=True
         )
         started.append(process)
         assert process.stdout.readline() == "ready\n"
