@@ -1,7 +1,7 @@
 """Every request to the API server, and every piece of a watch, as a crossing."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, cast
 
 from kraut_core.kube.client import KubeClient
@@ -55,19 +55,23 @@ class _Response:
         self._inner = inner
         self._shape = shape
         self._crossings = crossings
+        self._dealing: ExitStack | None = None
         self.content = self
 
     async def read(self) -> bytes:
         return cast("bytes", await self._inner.read())
 
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        async for piece in self._inner.content.iter_any():
-            target = self._crossings.target()
-            if target and f'"name":"{target}"'.encode() in piece:
-                with self._crossings.around(f"watch {self._shape}", Scope(target, WATCHER)):
-                    yield piece
-            else:
-                yield piece
+    async def readany(self) -> bytes:
+        if self._dealing is not None:
+            # Whoever asks for the next piece has dealt with the last one.
+            dealt, self._dealing = self._dealing, None
+            dealt.close()
+        piece = cast("bytes", await self._inner.content.readany())
+        target = self._crossings.target()
+        if target and f'"name":"{target}"'.encode() in piece:
+            self._dealing = ExitStack()
+            self._dealing.enter_context(self._crossings.around(f"watch {self._shape}", Scope(target, WATCHER)))
+        return piece
 
 
 def shape(path: str) -> str:

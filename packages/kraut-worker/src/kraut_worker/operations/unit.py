@@ -36,7 +36,8 @@ bound_output() {{
   [ $((end - cut)) -gt {MAX_OUTPUT_BYTES - KEPT_OUTPUT_BYTES} ] || return 0
   if fallocate --punch-hole --offset "$cut" --length $((end - cut)) "$dir/out" 2>/dev/null; then cut=$end; else truncate -s 0 "$dir/out"; fi
 }}
-while sleep 1; do bound_output; done &
+# Silently: what it is doing when it is killed at the end is nothing of the operation's output.
+while sleep 1; do bound_output; done 2>/dev/null &
 watchdog=$!
 while :; do
   wait "$child"
