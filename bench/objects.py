@@ -1,9 +1,9 @@
 """Hosts of a realistic size, made by the thousand: what a cluster holds after kraut has run for a while."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from kraut_lab.controlplane import ControlPlane
 SECRET = "ssh"
 IN_FLIGHT = 48
 _LONG_AGO = "2026-01-01T00:00:00Z"
+_CHANGES = count()
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "B" * 43
 
 
@@ -64,12 +65,17 @@ async def answer_all(kube: KubeClient, namespace: str, numbers: Iterable[int]) -
     await _many(answer, numbers)
 
 
+def another_port() -> int:
+    """One that no Host had before in this run: the same port again would be no change, and nobody would be woken."""
+    return 1024 + next(_CHANGES) % 64_000
+
+
 async def change_all(kube: KubeClient, namespace: str, numbers: Iterable[int]) -> None:
     """Change the spec of the Hosts, as people do: whatever the port was, it is another one now."""
 
     async def change(number: int) -> None:
         path = paths.item(as_kind(Host), namespace, f"h{number}")
-        await kube.patch_raw(path, {"spec": {"port": 1024 + time.time_ns() // 1000 % 60_000}})
+        await kube.patch_raw(path, {"spec": {"port": another_port()}})
 
     await _many(change, numbers)
 

@@ -98,8 +98,7 @@ async def _change(stage: Stage, count: int, rate: int) -> list[Change]:
 
 async def _change_one(kube: KubeClient, number: int, due_ns: int) -> Change:
     path = paths.item(as_kind(Host), NAMESPACE, f"h{number}")
-    # Whatever the port was, it is another one now.
-    changed = await kube.patch_raw(path, {"spec": {"port": 1024 + time.time_ns() // 1000 % 60_000}})
+    changed = await kube.patch_raw(path, {"spec": {"port": objects.another_port()}})
     return Change(f"h{number}", changed["metadata"]["generation"], due_ns, time.time_ns())
 
 
