@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from generated import write_or_compare
 
 from kraut_cli.credential.__main__ import credential
 from kraut_cli.root import COMMANDS, root
@@ -109,14 +110,5 @@ def _cells(record: tuple[str, str]) -> tuple[str, str]:
     return option, meaning
 
 
-def main() -> int:
-    """Write the file, or compare it. Returns the exit code."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        return int(not REFERENCE.is_file() or REFERENCE.read_text() != text)
-    REFERENCE.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(write_or_compare(REFERENCE, render()))

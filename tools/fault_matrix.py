@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fault_catalogue import ABSENT, INVARIANTS, MEANINGLESS, OPEN, ROWS, Row, Wanted
+from generated import write_or_compare
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "reports" / "fault-matrix.md"
@@ -169,14 +170,5 @@ def _section(row: Row, marks: list[Shown]) -> str:
     return "\n".join([title, "| fault | asserted | test | stage |", "|---|---|---|---|", *lines, ""])
 
 
-def main() -> int:
-    """Write the file, or compare it. Returns the exit code."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        return int(not REPORT.is_file() or REPORT.read_text() != text)
-    REPORT.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(write_or_compare(REPORT, render()))

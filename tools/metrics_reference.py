@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from generated import write_or_compare
 from prometheus_client import CollectorRegistry
 
 from kraut_core.metrics import new_registry
@@ -56,14 +57,5 @@ def _service(service: str) -> str:
     return "\n".join([f"## {service}\n", "| metric | type | labels | meaning |", "|---|---|---|---|", *rows, ""])
 
 
-def main() -> int:
-    """Write the file, or compare it. Returns the exit code."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        return int(not REFERENCE.is_file() or REFERENCE.read_text() != text)
-    REFERENCE.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_compare(REFERENCE, render()))

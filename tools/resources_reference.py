@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from generated import write_or_compare
 from reasons import Reason, constants, errors, findings
 
 from kraut_core.api.kinds import Kind, all_kinds
@@ -223,14 +224,5 @@ def _row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def main() -> int:
-    """Write the file, or compare it. Returns the exit code."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        return int(not REFERENCE.is_file() or REFERENCE.read_text() != text)
-    REFERENCE.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_compare(REFERENCE, render()))

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from generated import write_or_compare
+
 from kraut_core.settings import Setting, Settings, describe_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,18 +58,5 @@ def _row(setting: Setting) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def main() -> int:
-    """Write the file, or compare it. Returns the exit code."""
-    wanted = render()
-    if "--check" not in sys.argv[1:]:
-        REFERENCE.parent.mkdir(parents=True, exist_ok=True)
-        REFERENCE.write_text(wanted)
-        return 0
-    if REFERENCE.is_file() and REFERENCE.read_text() == wanted:
-        return 0
-    sys.stderr.write(f"{REFERENCE.relative_to(ROOT)} is not what the models say: run `make generate` and commit it\n")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_compare(REFERENCE, render()))
