@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -89,6 +90,18 @@ async def test_a_connection_that_is_used_stays(port):
         while asyncio.get_running_loop().time() < deadline:
             assert (await connection.get("/")).status == 200
             await asyncio.sleep(0.1)
+
+
+async def test_a_process_that_stood_still_still_hears_its_clients(port, server):
+    async with Connection.open(port) as connection:
+        async with asyncio.timeout(150):
+            while not server.server_state.connections:
+                await asyncio.sleep(0)
+        # It stands still: nothing runs, and all deadlines pass.
+        time.sleep(1.5 * PATIENCE_SECONDS)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert (await connection.get("/")).status == 200
 
 
 @pytest.mark.parametrize(("size", "status"), [(12_000, 200), (25_000, 400)])

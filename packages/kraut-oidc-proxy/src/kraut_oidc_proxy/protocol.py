@@ -15,6 +15,9 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 """Request line and headers together; the answer to more is 400."""
 REQUEST_SECONDS: Final = 10.0
 """For a whole request, body included, from its first byte; and for the first one from the connection on."""
+LAST_SECONDS: Final = 1.0
+"""These are the last of ``REQUEST_SECONDS``, and counted by a timer of their own: a process or a machine that stood still for longer than
+that (CPU limits, suspended virtual machines) still hears what a client said or was about to say."""
 UNREAD_SECONDS: Final = 30.0
 """For a client to read on, when so much of what was answered waits for it that nothing more is written."""
 _MORE_THAN_A_GET: Final = frozenset(
@@ -127,7 +130,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _arm(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._give_up)
+            self._deadline = self.loop.call_later(REQUEST_SECONDS - LAST_SECONDS, self._listen_once_more)
+
+    def _listen_once_more(self) -> None:
+        self._deadline = self.loop.call_later(LAST_SECONDS, self._give_up)
 
     def _disarm(self) -> None:
         if self._deadline is not None:

@@ -148,8 +148,12 @@ class ProxyProcess:
     async def get(self, path: str, **options: Any) -> Reply:
         """One request on a connection of its own; options as of ``Connection.get``, ``tls`` and ``port``."""
         tls, port = options.pop("tls", None), options.pop("port", self.port)
-        async with Connection.open(port, tls) as connection:
-            return await connection.get(path, **options)
+        try:
+            async with Connection.open(port, tls) as connection:
+                return await connection.get(path, **options)
+        except OSError as error:
+            error.add_note(self.log_text)
+            raise
 
     async def probe(self, path: str) -> Reply:
         """GET /livez, /readyz or /metrics."""
