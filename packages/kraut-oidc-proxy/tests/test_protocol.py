@@ -29,11 +29,13 @@ BEGINNINGS = {
 }
 
 
-def make_server(**options):
+def make_server(*, timeout_keep_alive=3600, **options):
+    """Its connections stay by default: uvicorn's own 5 s would end those of a test that stood still between two requests."""
     counter = ProxyMetrics(CollectorRegistry()).requests
     resource = Resource("https://a", "/", max_age_seconds=300, counter=counter, secure=False)
     resource.serve(Document(BODY, "application/json", '"a"'))
-    return EmbeddedServer(App({b"/": resource}, counter, secure=False), http=protocol.BoundedProtocol, **options)
+    app = App({b"/": resource}, counter, secure=False)
+    return EmbeddedServer(app, http=protocol.BoundedProtocol, timeout_keep_alive=timeout_keep_alive, **options)
 
 
 @asynccontextmanager
@@ -202,7 +204,7 @@ async def ask_on(server, port, enough):
 
 async def test_who_reads_nothing_loses_the_connection(monkeypatch):
     monkeypatch.setattr(protocol, "UNREAD_SECONDS", 1.0)
-    server = make_server(timeout_keep_alive=3600)
+    server = make_server()
     async with listening(server) as port:
         writer = await ask_on(server, port, lambda connection: connection.flow.write_paused)
         await gone(server)
