@@ -4,9 +4,11 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("ci", derandomize=True, print_blob=True)
+# How long an example takes is judged by nobody: it is long on a machine that stood still.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 
 STAGES = ("unit", "integration", "lab", "sweep")
 LONGEST = (

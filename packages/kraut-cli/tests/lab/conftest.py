@@ -8,8 +8,11 @@ COMPONENTS = ("operator", "worker")
 
 @pytest.fixture
 def services(lab):
-    """kraut-operator and kraut-worker run for this test only: what others look at on a host is not to change under them."""
-    started = [lab.start_component(name) for name in COMPONENTS]
+    """kraut-operator and kraut-worker run for this test only: what others look at on a host is not to change under them.
+
+    Restarted whenever they end, as a Deployment does: a leader on a machine that stood still for 10 s ends itself.
+    """
+    started = [lab.start_component(name, restart=True) for name in COMPONENTS]
     yield started
     for component in started:
         component.stop()

@@ -105,7 +105,7 @@ class TemporalServer:
         """DescribeWorkflowExecution of the latest run, as JSON from the UI's server; empty when there is none."""
         path = f"/api/v1/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
         try:
-            with urllib.request.urlopen(f"{self.ui}{path}", timeout=10) as answer:  # noqa: S310 - http, on loopback
+            with urllib.request.urlopen(f"{self.ui}{path}", timeout=120) as answer:  # noqa: S310 - http, on loopback
                 found: dict[str, Any] = json.loads(answer.read())
         except urllib.error.HTTPError as error:
             if error.code != 404:

@@ -17,7 +17,10 @@ from kraut_lab.errors import LabError
 from kraut_lab.pki import KeyPair
 from kraut_lab.processes import MARKER
 
-_TIMEOUT_SECONDS = 10
+# A machine may stand still for a while, and whoever waits for an answer would take that for a failure.
+_TIMEOUT_SECONDS = 120
+# Whoever asks for this wants to know it now, also of an API server that hangs.
+_HEALTH_TIMEOUT_SECONDS = 10
 _WATCH_TIMEOUT = 30
 _FIELD_MANAGER = "kraut-lab"
 
@@ -33,7 +36,7 @@ class AdminClient:
     def is_ready(self, path: str = "/readyz") -> bool:
         """Whether a health endpoint answers 200; False too when nothing listens."""
         try:
-            return self._request("GET", path)[0] == 200
+            return self._request("GET", path, timeout=_HEALTH_TIMEOUT_SECONDS)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -88,9 +91,15 @@ class AdminClient:
         return json.loads(content)
 
     def _request(
-        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        *,
+        timeout: float = _TIMEOUT_SECONDS,
     ) -> tuple[int, bytes]:
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_TIMEOUT_SECONDS, context=self._tls)
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=timeout, context=self._tls)
         try:
             headers = {"Content-Type": content_type, "Accept": "application/json"}
             connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
