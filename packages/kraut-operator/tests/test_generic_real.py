@@ -129,7 +129,7 @@ async def _readyz(operator: Operator) -> str:
 
 def _fetch(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return str(answer.read().decode())
     except urllib.request.HTTPError as error:
         with error:

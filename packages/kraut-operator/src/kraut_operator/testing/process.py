@@ -14,7 +14,7 @@ from typing import Any
 from kraut_core.testing.processes import GUARD
 
 POLL_SECONDS = 0.05
-STOP_SECONDS = 20.0
+STOP_SECONDS = 150.0
 
 
 class OperatorProcess:
@@ -109,7 +109,8 @@ class OperatorProcess:
 
 def _fetch(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
+        # Where nothing listens it is refused at once: only a machine that stands still takes long.
+        with urllib.request.urlopen(url, timeout=120) as answer:  # noqa: S310 - loopback
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         with error:
