@@ -62,7 +62,7 @@ async def test_an_operator_whose_watches_fell_silent_watches_anew(
             before = [informer.stream.restarts for informer in informers]
             proxy.blackhole()
             await create_host(kube, home, "h")
-            await wait_for_signals(temporal, home, "Host", home, "h", "Initial")
+            await wait_for_signals(temporal, home, "Host", home, "h", "Initial", repeats=True)
             async with asyncio.timeout(60):
                 while any(each.stream.restarts == was for each, was in zip(informers, before, strict=True)):
                     await asyncio.sleep(0.05)
@@ -90,5 +90,5 @@ async def test_an_operator_whose_watches_fell_silent_notices_by_its_own_deadline
             await operator.until(lambda: len(operator.logged("watch failed")) >= kinds, "notices", seconds=150)
             failed = operator.logged("watch failed")
             assert all("nothing came for 70 s" in found["error"] for found in failed)
-            await wait_for_signals(temporal, home, "Host", home, "h", "Initial")
+            await wait_for_signals(temporal, home, "Host", home, "h", "Initial", repeats=True)
             await operator.ready()
