@@ -221,7 +221,7 @@ def test_kubectl_knows_category_wait_and_explain(admin, control_plane, namespace
         with_status(admin, kind, namespace)
     everything = kubectl(control_plane, "get", "kraut", "-n", namespace, "-o", "name").split()
     assert everything == [f"{kind.name.lower()}.kraut.dev/web-1" for kind in all_kinds()]
-    kubectl(control_plane, "wait", "host/web-1", "-n", namespace, "--for=condition=Ready", "--timeout=10s")
+    kubectl(control_plane, "wait", "host/web-1", "-n", namespace, "--for=condition=Ready", "--timeout=180s")
     assert "sshd is reached" in kubectl(control_plane, "explain", "hosts.kraut.dev.spec.address")
 
 

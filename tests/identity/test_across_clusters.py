@@ -33,7 +33,7 @@ WEST = "https://api.west.example.com"
 
 @pytest.fixture
 async def safe_http(site):
-    async with SafeHttp(networks=parse_networks(["127.0.0.0/8"]), ca_file=site.ca) as found:
+    async with SafeHttp(networks=parse_networks(["127.0.0.0/8"]), ca_file=site.ca, timeout_seconds=120) as found:
         yield found
 
 

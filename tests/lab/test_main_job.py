@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from kraut_lab.apt import DebPackage
+from kraut_lab.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -64,9 +65,9 @@ def test_updates_are_installed_and_the_host_rebooted_once(desk, machine, lab, re
         ("Reboot", "Succeeded"),
         ("UpdatePackages", "Succeeded"),
     ]
-    reasons = [event["reason"] for event in desk.events(handle.name)]
-    for reason in ("Reachable", "UpdateStarted", "UpdateSucceeded", "RebootStarted", "RebootSucceeded"):
-        assert reason in reasons
+    # An Event is written after the status that it is of.
+    told = {"Reachable", "UpdateStarted", "UpdateSucceeded", "RebootStarted", "RebootSucceeded"}
+    wait_until(lambda: told <= {event["reason"] for event in desk.events(handle.name)}, f"all of the Events {told}")
     observed = [v["status"]["observedGeneration"] for v in recording.of(handle.name) if v.get("status")]
     assert observed == sorted(observed)
 
@@ -102,7 +103,8 @@ def test_a_gitops_loop_never_finds_a_difference(desk, machine, lab, tmp_path):
     manifest.write_text(yaml.safe_dump(body))
     assert "+    updates: Security" in difference(lab, manifest, by=sees_no_status)
     waited = kubectl(
-        lab, "wait", "--for=condition=UpToDate", f"hosts.kraut.dev/{handle.name}", "-n", desk.namespace, "--timeout=5s"
+        *(lab, "wait", "--for=condition=UpToDate", f"hosts.kraut.dev/{handle.name}"),
+        *("-n", desk.namespace, "--timeout=180s"),
     )
     assert "condition met" in waited.stdout
 

@@ -37,7 +37,7 @@ def test_krauts_kinds_are_served(control_plane: ControlPlane) -> None:
 
 def test_controllers_run(control_plane: ControlPlane) -> None:
     assert kubectl(control_plane, "admin", "create", "namespace", "going").returncode == 0
-    gone = kubectl(control_plane, "admin", "delete", "namespace", "going", "--timeout=30s")
+    gone = kubectl(control_plane, "admin", "delete", "namespace", "going", "--timeout=180s")
     assert gone.returncode == 0, gone.stderr
 
 
@@ -47,7 +47,7 @@ def test_a_dead_part_is_started_again_and_the_state_is_kept(control_plane: Contr
     control_plane.apiserver.kill(signal.SIGKILL)
     assert not control_plane.is_ready()
     control_plane.start()
-    assert control_plane.is_ready()
+    wait_until(control_plane.is_ready, "the control plane")
     assert control_plane.etcd.pid == before
     assert kubectl(control_plane, "admin", "get", "configmap", "kept").returncode == 0
 
@@ -57,7 +57,7 @@ def test_temporal_comes_back_after_a_kill(temporal_server: TemporalServer) -> No
     temporal_server.daemon.kill(signal.SIGKILL)
     assert not temporal_server.is_ready()
     temporal_server.start()
-    assert temporal_server.is_ready()
+    wait_until(temporal_server.is_ready, "Temporal")
     assert temporal_server.address == address
 
 

@@ -134,8 +134,8 @@ def test_up_heals_what_crashed_and_keeps_what_runs(make_lab: MakeLab) -> None:
     assert supervisor is not None
     kill_all([supervisor])
     lab.up(components=False)
-    assert lab.control_plane.is_ready()
-    assert lab.temporal.is_ready()
+    wait_until(lab.control_plane.is_ready, "the control plane")
+    wait_until(lab.temporal.is_ready, "Temporal")
     assert (second.pid, lab.control_plane.etcd.pid) == kept
     assert (first.machine_id, first.host_key, first.address) == identity
     assert first.exec("cat /var/lib/kept").stdout == "kept\n"
@@ -149,7 +149,7 @@ def test_up_heals_after_everything_died_as_in_a_crash_of_the_machine(make_lab: M
     lab.hosts[0].power_off()
     kill_all([daemon.process for daemon in lab.control_plane.daemons if daemon.process])
     lab.up(components=False)
-    assert lab.hosts[0].answers()
+    lab.hosts[0].wait_answers()
     assert lab.hosts[0].machine_id == machine_id
 
 
@@ -165,16 +165,18 @@ def test_two_labs_side_by_side(make_lab: MakeLab) -> None:
     assert left.control_plane.url != right.control_plane.url
     left.down()
     assert find_left(left.folder) == []
-    assert right.hosts[0].answers()
-    assert right.control_plane.is_ready()
-    assert right.temporal.is_ready()
+    right.hosts[0].wait_answers()
+    wait_until(right.control_plane.is_ready, "the control plane")
+    wait_until(right.temporal.is_ready, "Temporal")
 
 
 def test_hosts_are_added_but_never_removed(make_lab: MakeLab) -> None:
     lab = make_lab("grows").up(hosts=1, components=False)
     first = lab.hosts[0].pid
     lab.up(hosts=2, components=False)
-    assert [host.answers() for host in lab.hosts] == [True, True]
+    assert len(lab.hosts) == 2
+    for host in lab.hosts:
+        host.wait_answers()
     assert lab.hosts[0].pid == first
     with pytest.raises(Exception, match="more than the 1 asked for"):
         lab.up(hosts=1)

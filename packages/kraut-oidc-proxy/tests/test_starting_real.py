@@ -52,6 +52,8 @@ async def test_an_issuer_whose_kubeconfig_cannot_be_used_yet_leaves_the_others_a
             "KRAUT_OIDC_ISSUER": EAST,
             "KRAUT_KUBE_KUBECONFIG": kubeconfig_for(east),
             "KRAUT_OIDC_ISSUERS_FILE": str(listed),
+            # The first one's API server, which is this process, is not to be taken for one that does not answer.
+            "KRAUT_OIDC_TIMEOUT_SECONDS": "300",
         }
         async with ProxyProcess.running(settings, tmp_path / "log") as proxy:
             await proxy.until_get(f"/east{JWKS_PATH}", served)

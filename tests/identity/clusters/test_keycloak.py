@@ -129,7 +129,7 @@ async def tokens(keycloak, site, namespace, tmp_path):
     key_file.write_bytes(KEY.as_pem(private=True))
     async with (
         KubeClient.connect(str(site.kubeconfig)) as kube,
-        SafeHttp(networks=parse_networks(["127.0.0.0/8"]), ca_file=site.ca) as http,
+        SafeHttp(networks=parse_networks(["127.0.0.0/8"]), ca_file=site.ca, timeout_seconds=120) as http,
     ):
         yield Tokens(keycloak, kube, http, key_file)
 

@@ -132,6 +132,7 @@ def test_a_worker_without_rights_in_the_middle_of_an_update(desk, machine, lab, 
         update.wait_attempts(handle.workflow_id, "assess_host", 2)
         assert handle.get() is not None
     handle.wait_gone()
+    recording.wait_deleted(handle.name)
     assert deletions(recording) == [handle.name]
 
 
@@ -157,6 +158,7 @@ def test_an_operator_without_rights_in_the_middle_of_an_update(
         handle.delete()
     handle.wait_gone()
     operator.wait_ready()
+    recording.wait_deleted(handle.name)
     assert deletions(recording) == [handle.name]
 
 
@@ -189,6 +191,7 @@ def test_the_definition_of_hosts_is_deleted_in_the_middle_of_an_update_and_comes
     host = handle.wait_up_to_date()
     assert operations(host) == []
     assert update.effects() == [(update.name, "1.1")]
+    recording.wait_deleted(handle.name)
     assert [
         kind for kind, found in recording.events if kind == "DELETED" and found["metadata"]["name"] == handle.name
     ] == ["DELETED"]

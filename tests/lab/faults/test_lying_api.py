@@ -54,6 +54,7 @@ def assert_gone_once(lab, recording):
             operator.kill()
             operator.wait_ready()
         wait_until(lambda: known_hosts(operator) == there(lab), "the operator to know what is there", timeout=PATIENCE)
+        recording.wait_deleted(handle.name)
         assert recordings.deleted_twice(recording.events) == []
         assert [found["metadata"]["name"] for kind, found in recording.events if kind == "DELETED"] == [handle.name]
 
@@ -193,6 +194,7 @@ def test_a_list_that_is_far_behind(desk, machine, machines, proxy, held_update, 
     handle.wait_up_to_date()
     other.wait_gone()
     assert_kept(handle, update)
+    recording.wait_deleted(other.name)
     deleted = [found["metadata"]["name"] for kind, found in recording.events if kind == "DELETED"]
     assert deleted == [other.name]
 

@@ -90,11 +90,11 @@ async def touch(client: KubeClient, namespace: str, name: str, value: str) -> No
 @pytest.fixture
 async def quiet(client: KubeClient, namespace: str) -> str:
     """A namespace into which no controller writes any more (each gets kube-root-ca.crt)."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(150):
         while not (await client.get_raw(paths.core("configmaps", namespace)))["items"]:
             await asyncio.sleep(0.05)
     await client.delete_config_map(namespace, "kube-root-ca.crt")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(150):
         while not (await client.get_raw(paths.core("configmaps", namespace)))["items"]:
             await asyncio.sleep(0.05)
     return namespace
@@ -195,7 +195,7 @@ def _compact(plane: "ControlPlane", revision: int) -> None:
     credentials = plane._credentials
     tls = ssl.create_default_context(cafile=str(credentials.etcd_ca.certificate))
     tls.load_cert_chain(credentials.etcd_client.certificate, credentials.etcd_client.key)
-    connection = http.client.HTTPSConnection("127.0.0.1", plane.ports.etcd_client, context=tls, timeout=10)
+    connection = http.client.HTTPSConnection("127.0.0.1", plane.ports.etcd_client, context=tls, timeout=60)
     try:
         connection.request("POST", "/v3/kv/compaction", json.dumps({"revision": revision, "physical": True}))
         answer = connection.getresponse()

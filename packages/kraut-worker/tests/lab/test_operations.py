@@ -307,7 +307,7 @@ async def test_a_reboot_whose_acceptance_is_lost_was_not_refused(host: Any) -> N
 
 
 async def _after_reboot(host: Any, spec: OperationSpec) -> Any:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while True:
             with contextlib.suppress(TransientError):
                 state = await host.poll(spec.id, wait_seconds=1)

@@ -52,7 +52,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def _wait_until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -78,7 +78,7 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSshd]:
     yield start
     for process in running:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _start(

@@ -27,7 +27,7 @@ from kraut_worker.ports import Credentials, HostTarget
 pytestmark = pytest.mark.integration
 
 MACHINE_ID = Path("/etc/machine-id")
-IMPATIENT = SshSettings(connect_timeout_seconds=0.5, login_timeout_seconds=0.5)
+IMPATIENT = SshSettings(connect_timeout_seconds=60, login_timeout_seconds=0.5)
 
 
 async def failure(target: HostTarget, settings: SshSettings | None = None) -> KrautError:
@@ -229,7 +229,9 @@ async def test_no_answer_at_all(sshd: Any) -> None:
             client = clients.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(full.getsockname())
-        error = await failure(replace(sshd.target, port=full.getsockname()[1]), IMPATIENT)
+        error = await failure(
+            replace(sshd.target, port=full.getsockname()[1]), SshSettings(connect_timeout_seconds=0.5)
+        )
     assert (type(error), error.reason) == (UnreachableError, "ConnectionTimeout")
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from kraut_core.api.conformance import assert_conformance
 from kraut_core.api.v1alpha1.host import Host
 from kraut_lab.faults.recordings import Event
+from kraut_lab.waiting import wait_until
 
 
 class Recorder:
@@ -77,6 +78,13 @@ class Recorder:
     def of(self, name: str) -> list[dict[str, Any]]:
         """Versions of one object."""
         return [version for version in self.versions if version["metadata"]["name"] == name]
+
+    def wait_deleted(self, name: str) -> None:
+        """Wait until an object's end is recorded: whoever saw that it is gone may have seen it before."""
+        wait_until(
+            lambda: any(kind == "DELETED" and found["metadata"]["name"] == name for kind, found in list(self.events)),
+            f"the end of {name} to be recorded",
+        )
 
     def assert_conformance(self) -> None:
         """Every status that anybody could have seen says what a status must say (kraut_core.api.conformance)."""

@@ -124,7 +124,7 @@ def assert_bounded(report, *, handshakes=16):
 def test_half_dead_hosts_hold_up_no_others(farm):
     """Row 14, I1, I10: all others are observed while those that are silent, before or after their banner, are still waited for."""
     folder = farm(healthy=30, slow=2, mute=20, stuck=24, dying=4)
-    report = observe(folder, login_timeout_seconds=300, handshake_seconds=1)
+    report = observe(folder, connect_timeout_seconds=300, login_timeout_seconds=300, handshake_seconds=1)
     assert results_of(report, "healthy") == {"observed": 30}
     assert results_of(report, "slow") == {"observed": 2}
     # Nobody waited for the end of a half-dead host: none had come to one.
@@ -138,7 +138,8 @@ def test_half_dead_hosts_hold_up_no_others(farm):
 def test_a_host_that_hangs_in_its_login_gives_its_place_back(farm):
     """Row 14, I1: one place for all handshakes, and the first to come hang."""
     folder = farm(stuck=3, healthy=3)
-    report = observe(folder, login_timeout_seconds=300, max_handshakes=1, handshake_seconds=0.5)
+    patient = {"connect_timeout_seconds": 300, "login_timeout_seconds": 300}
+    report = observe(folder, **patient, max_handshakes=1, handshake_seconds=0.5)
     assert report["order"] == ["healthy"] * 3
 
 
