@@ -17,7 +17,8 @@ from kraut_worker.adapters.ssh import SshConnector, SshSettings
 from kraut_worker.operations.protocol import OperationSpec, OperationState, StartOutcome, poll, start
 from kraut_worker.ports import Credentials, HostTarget, Shell
 
-PATIENT = SshSettings(connect_timeout_seconds=5, login_timeout_seconds=20)
+PATIENT = SshSettings(connect_timeout_seconds=60, login_timeout_seconds=120)
+"""A host that is up but stands still, as its machine may, is not unreachable."""
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Host:
     async def finish(self, id_: str, offset: int = 0) -> tuple[OperationState, bytes]:
         """Poll until the operation ended and its output was read."""
         output = b""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(300):
             while True:
                 # A pooled connection may be of a boot that is over.
                 with contextlib.suppress(TransientError):
