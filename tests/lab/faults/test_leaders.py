@@ -1,30 +1,51 @@
 """Row 2: an operator that slept past its Lease, a Lease that vanishes, two that both believe they lead."""
 
+import http.client
 import signal
+import urllib.request
 
 import pytest
 
 from kraut_lab.faults.signals import stopped
-from kraut_lab.waiting import wait_until
+from kraut_lab.waiting import wait_for, wait_until
 
 pytestmark = pytest.mark.lab
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kraut-system/leases/kraut-operator"
 PATIENCE = 200
+LEADS = 'leader_election_master_status{name="kraut-operator"} 1'
 
 
 @pytest.fixture
 def standby(kraut):
-    """A second operator beside the shared one, which leads."""
-    wait_until(lambda: holder(kraut) != "", "an operator to lead", timeout=PATIENCE)
-    second = kraut.component("operator", instance="second")
+    """A second operator beside the shared one, which leads at first: either ends itself when it stands still for too long."""
+    shared, second = operators(kraut)
+    wait_until(lambda: leads(shared), "the shared operator to lead", timeout=PATIENCE)
     second.start(restart=True)
     yield second
     second.send(signal.SIGCONT)
     second.stop()
-    shared = kraut.component("operator")
     shared.send(signal.SIGCONT)
     shared.wait_ready()
+
+
+def operators(lab):
+    return lab.component("operator"), lab.component("operator", instance="second")
+
+
+def leads(operator):
+    """Whether it says so itself; False while it says nothing."""
+    try:
+        with urllib.request.urlopen(f"{operator.probe_url}/metrics", timeout=10) as answer:
+            return LEADS in answer.read().decode()
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def leader_of(lab):
+    """The operator that leads now."""
+    both = operators(lab)
+    return wait_for(lambda: next(filter(leads, both), None), "an operator to lead", timeout=PATIENCE)
 
 
 def holder(lab):
@@ -42,7 +63,7 @@ def test_an_operator_that_slept_past_its_lease_changes_nothing(desk, machine, la
     update = held_update()
     handle = desk.host(machine)
     handle.wait_current()
-    leader, first = lab.component("operator"), holder(lab)
+    leader, first = leader_of(lab), holder(lab)
     with stopped(leader) as process:
         handle.apply(operatingSystem={"updates": "All"})
         wait_other(lab, first)
@@ -62,8 +83,8 @@ def test_a_lease_that_vanishes_while_its_holder_stands_still_makes_no_second_eff
     update = held_update()
     handle = desk.host(machine)
     handle.wait_current()
-    first = holder(lab)
-    with stopped(lab.component("operator")) as process:
+    leader, first = leader_of(lab), holder(lab)
+    with stopped(leader) as process:
         lab.control_plane.admin.delete(LEASE)
         handle.apply(operatingSystem={"updates": "All"})
         wait_other(lab, first)

@@ -6,6 +6,7 @@ import json
 import signal
 import ssl
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kraut_core.testing.processes import GUARD
+from kraut_oidc_proxy.protocol import REQUEST_SECONDS
 
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 150.0
@@ -85,6 +87,11 @@ class Connection:
         return Reply(status, headers, await self._reader.readexactly(length))
 
 
+def stood_still(error: OSError, began: float) -> bool:
+    """Whether a try that began then (monotonic) lost its connection since the client itself took too long: it is worth another."""
+    return not isinstance(error, TimeoutError) and time.monotonic() - began >= REQUEST_SECONDS
+
+
 class ProxyProcess:
     """One ``python -m kraut_oidc_proxy``; its log is JSON lines in a file."""
 
@@ -148,12 +155,15 @@ class ProxyProcess:
     async def get(self, path: str, **options: Any) -> Reply:
         """One request on a connection of its own; options as of ``Connection.get``, ``tls`` and ``port``."""
         tls, port = options.pop("tls", None), options.pop("port", self.port)
-        try:
-            async with Connection.open(port, tls) as connection:
-                return await connection.get(path, **options)
-        except OSError as error:
-            error.add_note(self.log_text)
-            raise
+        while True:
+            began = time.monotonic()
+            try:
+                async with Connection.open(port, tls) as connection:
+                    return await connection.get(path, **options)
+            except OSError as error:
+                if not stood_still(error, began):
+                    error.add_note(self.log_text)
+                    raise
 
     async def probe(self, path: str) -> Reply:
         """GET /livez, /readyz or /metrics."""
