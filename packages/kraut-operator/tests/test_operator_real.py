@@ -66,7 +66,7 @@ async def test_a_restart_over_converged_objects_wakes_nobody(
             last = f"last-{operator.process.pid}"
             await create_host(kube, home, last)
             await wait_for_signals(temporal, home, "Host", home, last, "Initial")
-            assert await operator.metric("kraut_dispatches_total") == 1
+            assert await operator.metric_from(1, "kraut_dispatches_total") == 1
             await answer(kube, await kube.get(Host, home, last), secret)
             await operator.kill()
 
@@ -144,7 +144,7 @@ async def test_a_kill_before_the_dispatch_loses_nothing(
     async with OperatorProcess.running(settings, tmp_path / "log-2") as operator:
         await wait_for_signals(temporal, home, "Host", home, "new", "Initial", repeats=True)
         await wait_for_signals(temporal, home, "Host", home, "touched", "Spec", repeats=True)
-        assert await operator.metric("kraut_dispatches_total") == 2
+        assert await operator.metric_from(2, "kraut_dispatches_total") == 2
         await operator.ready()
 
 

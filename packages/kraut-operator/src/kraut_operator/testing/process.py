@@ -7,7 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,18 @@ class OperatorProcess:
             for sample, _, value in samples
             if sample.partition("{")[0] == name and all(pair in sample for pair in wanted)
         )
+
+    async def metric_from(self, least: float, name: str, **labels: str) -> float:
+        """The metric as soon as it is at least so much, or after a minute: what others saw already is counted a moment later."""
+        found = 0.0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(60):
+                while True:
+                    found = await self.metric(name, **labels)
+                    if found >= least:
+                        break
+                    await asyncio.sleep(POLL_SECONDS)
+        return found
 
     async def until(self, condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
         """Wait for a condition on its log. Raises AssertionError with the log."""
