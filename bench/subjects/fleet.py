@@ -11,7 +11,8 @@ from kraut_core.kube import paths
 from kraut_core.kube.client import KubeClient, as_kind
 from kraut_lab.hosts.host import LabHost
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.5
+"""Each look reads all Hosts, on the cores that are measured."""
 
 
 class Fleet:

@@ -18,6 +18,8 @@ dpkg --audit | sed -n 's/^ \\([a-z0-9][^ ]*\\).*/broken \\1/p'
 ls /var/lib/dpkg/updates | grep -q -x '[0-9]*' && echo 'broken dpkg'
 out=$(apt-get "$@" upgrade --with-new-pkgs) || exit
 printf '%s\\n' "$out" | sed -n 's/^Inst /all /p'
+# Where nothing is pending, nothing of it is a security update: half of the work for a host that is up to date.
+printf '%s\\n' "$out" | grep -q '^Inst ' || exit 0
 if [ -e {FOLDER}/security.preferences ]; then
   out=$(apt-get "$@" -o Dir::Etc::Preferences={FOLDER}/security.preferences upgrade --with-new-pkgs) || exit
 fi

@@ -26,6 +26,7 @@ import asyncssh
 from kraut_worker.testing import ScriptedShell, load_transcripts
 
 MARKER = re.compile(r"printf '%s %s\\n' ([0-9a-f]{32}) \"\$\(id -u\)\"")
+RECORDED_ID = re.compile(rb"(?m)^machineID=[0-9a-f]{32}$")
 SECONDS_OF_LATENCY = 0.15
 BYTES_PER_SECOND = 7_000
 RECORDED = {
@@ -55,7 +56,7 @@ async def serve(number, authorized, host):
             process.exit(0)
         else:
             result = await ScriptedShell(facts=RECORDED).run(script, timeout_seconds=60)
-            process.stdout.write(result.stdout)
+            process.stdout.write(RECORDED_ID.sub(f"machineID={machine_id}".encode(), result.stdout))
             process.stderr.write(result.stderr)
             process.exit(result.exit_status)
 
