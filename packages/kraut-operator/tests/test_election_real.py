@@ -92,7 +92,7 @@ async def holder(kube: KubeClient) -> dict[str, Any]:
 
 
 async def leading(operator: OperatorProcess) -> None:
-    await operator.until(lambda: bool(operator.logged("leading")), "leads", seconds=150)
+    await operator.until(lambda: bool(operator.logged("leading")), "leads")
 
 
 async def test_a_standby_is_warm_and_silent_and_takes_over_from_a_killed_leader(

@@ -191,7 +191,7 @@ async def operators(
             env = {**settings, "KRAUT_LOG_LEVEL": "info", "KRAUT_KUBE_KUBECONFIG": str(kubeconfig)}
             running = OperatorProcess.running(env | PATIENT, folder / f"{name}.log", program=program)
             started[name] = await stack.enter_async_context(running)
-            await started[name].ready(120)
+            await started[name].ready()
             if name == "leader":
                 await started[name].until(lambda: bool(started["leader"].logged("leading")), "leads")
         yield started["leader"], Cutter(proxy, plan)

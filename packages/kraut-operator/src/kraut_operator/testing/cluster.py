@@ -18,7 +18,7 @@ from kraut_core.kube import paths
 from kraut_core.kube.client import KubeClient, as_kind
 from kraut_core.kube.objects import Secret
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 150.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kraut-system/leases"
 
 

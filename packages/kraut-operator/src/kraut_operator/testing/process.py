@@ -14,7 +14,8 @@ from typing import Any
 from kraut_core.testing.processes import GUARD
 
 POLL_SECONDS = 0.05
-STOP_SECONDS = 150.0
+PATIENCE_SECONDS = 150.0
+"""For what must come; on a machine with much to do, or that stands still, a start alone takes a minute."""
 
 
 class OperatorProcess:
@@ -57,7 +58,7 @@ class OperatorProcess:
         """The answer of /readyz, whatever its status; empty when nothing listens."""
         return await self._get("readyz")
 
-    async def ready(self, seconds: float = 60.0) -> None:
+    async def ready(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until it is ready."""
         text = ""
         try:
@@ -81,10 +82,10 @@ class OperatorProcess:
         )
 
     async def metric_from(self, least: float, name: str, **labels: str) -> float:
-        """The metric as soon as it is at least so much, or after a minute: what others saw already is counted a moment later."""
+        """The metric once it is at least so much, else the last one found: what others saw already is counted a moment later."""
         found = 0.0
         with suppress(TimeoutError):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
                     found = await self.metric(name, **labels)
                     if found >= least:
@@ -92,7 +93,7 @@ class OperatorProcess:
                     await asyncio.sleep(POLL_SECONDS)
         return found
 
-    async def until(self, condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for a condition on its log. Raises AssertionError with the log."""
         try:
             async with asyncio.timeout(seconds):
@@ -106,7 +107,7 @@ class OperatorProcess:
     async def terminate(self) -> int:
         """SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.process.wait()
 
     async def kill(self) -> None:
