@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 from prometheus_client import CollectorRegistry
 
 from kraut_core.serving import EmbeddedServer, Listener
@@ -20,6 +21,8 @@ from kraut_oidc_proxy.testing import Connection
 PATIENCE_SECONDS = 3.0
 BODY = b"{}"
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 
 BEGINNINGS = {
     "nothing": b"",
@@ -104,6 +107,31 @@ async def test_a_process_that_stood_still_still_hears_its_clients(port, server):
         for _ in range(3):
             await asyncio.sleep(0)
         assert (await connection.get("/")).status == 200
+
+
+async def test_a_process_that_stood_still_still_hears_a_client_between_requests():
+    async with listening(make_server(timeout_keep_alive=1)) as port, Connection.open(port) as connection:
+        assert (await connection.get("/")).status == 200
+        time.sleep(1.5)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert (await connection.get("/")).status == 200
+
+
+async def test_a_process_that_stood_still_still_writes_to_who_reads_on(monkeypatch):
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", PATIENCE_SECONDS)
+    server = make_server(timeout_keep_alive=3600)
+    async with listening(server) as port:
+        reader, writer = await ask_on(server, port, lambda connection: connection.flow.write_paused)
+        [connection] = server.server_state.connections
+        time.sleep(1.5 * PATIENCE_SECONDS)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(150):
+            while connection.flow.write_paused:
+                assert await reader.read(1 << 16)
+        assert server.server_state.connections == {connection}
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize(("size", "status"), [(12_000, 200), (25_000, 400)])
@@ -192,21 +220,21 @@ async def accepted(server):
 
 async def ask_on(server, port, enough):
     """A client that asks, whole requests each time, and reads nothing, until the server's side of it is as told."""
-    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
     async with asyncio.timeout(150):
         connection = await accepted(server)
         while not enough(connection):
             writer.write(PLAIN * 50)
             await writer.drain()
             await asyncio.sleep(0)
-    return writer
+    return reader, writer
 
 
 async def test_who_reads_nothing_loses_the_connection(monkeypatch):
     monkeypatch.setattr(protocol, "UNREAD_SECONDS", 1.0)
     server = make_server()
     async with listening(server) as port:
-        writer = await ask_on(server, port, lambda connection: connection.flow.write_paused)
+        _, writer = await ask_on(server, port, lambda connection: connection.flow.write_paused)
         await gone(server)
         writer.transport.abort()
 
@@ -215,7 +243,7 @@ async def test_who_reads_nothing_of_the_last_answers_does_not_keep_the_connectio
     """Less than makes the server wait: it would close when all is sent, and that is never."""
     server = make_server(timeout_keep_alive=1)
     async with listening(server) as port:
-        writer = await ask_on(server, port, lambda connection: connection.transport.get_write_buffer_size())
+        _, writer = await ask_on(server, port, lambda connection: connection.transport.get_write_buffer_size())
         await gone(server)
         writer.transport.abort()
 
@@ -235,12 +263,20 @@ async def test_above_the_limit_the_answer_is_503(monkeypatch):
             assert (await fourth.get("/")).status == 200
 
 
-async def test_who_does_not_finish_the_handshake_is_disconnected(tmp_path):
-    """asyncio would wait a minute; such connections are in no limit."""
+@pytest.fixture
+def tls(tmp_path):
+    """The options of a server with a certificate, and the context of a client that trusts it."""
     pair = CertificateAuthority(tmp_path / "pki", "ca").issue("a", "a", hosts=("localhost",))
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(pair.certificate, pair.key)
-    options = {"ssl_context_factory": lambda _config, _default: tls}
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    options = {"ssl_context_factory": lambda _config, _default: context}
+    return options, ssl.create_default_context(cafile=str(tmp_path / "pki" / "ca.crt"))
+
+
+@LOOPS
+def test_who_does_not_finish_the_handshake_is_disconnected(loop, tls):
+    """asyncio would wait a minute; such connections are in no limit."""
+    options, context = tls
 
     async def silent(port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -249,12 +285,38 @@ async def test_who_does_not_finish_the_handshake_is_disconnected(tmp_path):
         finally:
             writer.transport.abort()
 
-    patient, strict = make_server(**options), make_server(**options, handshake_seconds=1.0)
-    async with listening(patient) as patient_port, listening(strict) as port, asyncio.timeout(150):
-        waiting, ended = asyncio.create_task(silent(patient_port)), asyncio.create_task(silent(port))
-        done, _ = await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        assert done == {ended}
-        context = ssl.create_default_context(cafile=str(tmp_path / "pki" / "ca.crt"))
-        async with Connection.open(port, context) as connection:
-            assert (await connection.get("/")).status == 200
+    async def both():
+        patient, strict = make_server(**options), make_server(**options, handshake_seconds=1.0)
+        async with listening(patient) as patient_port, listening(strict) as port, asyncio.timeout(150):
+            waiting, ended = asyncio.create_task(silent(patient_port)), asyncio.create_task(silent(port))
+            done, _ = await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            assert done == {ended}
+            async with Connection.open(port, context) as connection:
+                assert (await connection.get("/")).status == 200
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(both())
+
+
+@LOOPS
+def test_a_process_that_stood_still_still_hears_a_handshake(loop, tls):
+    options, context = tls
+
+    async def hear():
+        server = make_server(**options, handshake_seconds=PATIENCE_SECONDS)
+        async with listening(server) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            [acceptor] = server.servers
+            async with asyncio.timeout(150):
+                while not acceptor._beginning:
+                    await asyncio.sleep(0)
+            time.sleep(1.5 * PATIENCE_SECONDS)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await writer.start_tls(context, server_hostname="localhost")
+            assert (await Connection(reader, writer).get("/")).status == 200
+            writer.transport.abort()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(hear())

@@ -10,11 +10,14 @@ from typing import Any, Final
 import uvicorn
 
 from kraut_core.errors import PermanentError
+from kraut_core.patience import patience
 
 GRACE_SECONDS: Final = 1
 ACCEPTED_AT_ONCE: Final = 100
 """Then other connections get their turn."""
 PAUSE_SECONDS: Final = 1.0
+_NO_DEADLINE_SECONDS: Final = 3600.0
+"""For asyncio's own deadline of a handshake, which cannot be switched off; ours comes long before."""
 
 
 class ListenError(PermanentError):
@@ -79,11 +82,17 @@ class EmbeddedServer(uvicorn.Server):
         handshake_seconds = self._handshake_seconds if config.ssl is not None else None
 
         async def begin(connection: socket.socket) -> None:
-            # Whoever breaks off the handshake is gone, and the connection with it.
+            # Not asyncio's deadline: a process that stood still for that long would disconnect whoever is about to go on.
+            deadline = patience(handshake_seconds) if handshake_seconds else contextlib.nullcontext()
+            # Whoever breaks off the handshake is gone, and the connection with it; TimeoutError is an OSError.
             with contextlib.suppress(OSError):
-                await loop.connect_accepted_socket(
-                    make_protocol, connection, ssl=config.ssl, ssl_handshake_timeout=handshake_seconds
-                )
+                async with deadline:
+                    await loop.connect_accepted_socket(
+                        make_protocol,
+                        connection,
+                        ssl=config.ssl,
+                        ssl_handshake_timeout=_NO_DEADLINE_SECONDS if handshake_seconds else None,
+                    )
 
         def has_room(beginning: int) -> bool:
             return (

@@ -16,8 +16,8 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 REQUEST_SECONDS: Final = 10.0
 """For a whole request, body included, from its first byte; and for the first one from the connection on."""
 LAST_SECONDS: Final = 1.0
-"""These are the last of ``REQUEST_SECONDS``, and counted by a timer of their own: a process or a machine that stood still for longer than
-that (CPU limits, suspended virtual machines) still hears what a client said or was about to say."""
+"""These are the last of each deadline (they come on top of an idle connection's), and counted by a timer of their own: a process or a
+machine that stood still for longer than that (CPU limits, suspended virtual machines) still hears what a client said or was about to say."""
 UNREAD_SECONDS: Final = 30.0
 """For a client to read on, when so much of what was answered waits for it that nothing more is written."""
 _MORE_THAN_A_GET: Final = frozenset(
@@ -50,7 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Begin to wait for the client to read."""
         super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self._give_up)
+        self._unread = self.loop.call_later(UNREAD_SECONDS - LAST_SECONDS, self._write_once_more)
 
     def resume_writing(self) -> None:
         """It has."""
@@ -58,7 +58,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
-        """End an idle connection; one whose client left answers unread would wait for that before it closes."""
+        """Listen to an idle connection once more; ``data_received`` cancels this timer as it does the one before."""
+        self.timeout_keep_alive_task = self.loop.call_later(LAST_SECONDS, self._end_idle)
+
+    def _end_idle(self) -> None:
+        # One whose client left answers unread would wait for that before it closes.
         if self.transport.get_write_buffer_size():
             self._give_up()
         else:
@@ -134,6 +138,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _listen_once_more(self) -> None:
         self._deadline = self.loop.call_later(LAST_SECONDS, self._give_up)
+
+    def _write_once_more(self) -> None:
+        self._unread = self.loop.call_later(LAST_SECONDS, self._give_up)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
