@@ -20,6 +20,7 @@ from kraut_core.kube.stream import SHORTEST_WATCH_SECONDS, Source, Stream, Strea
 
 PATH = "/apis/kraut.dev/v1alpha1/hosts"
 HTML = b"<html>planted in an error page</html>"
+STANDSTILL = b"nothing runs in this process for 1.5 s"
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +77,10 @@ async def playing(answers: list[Answer], folder: Path) -> AsyncIterator[tuple[st
         response = web.StreamResponse(status=play.status)
         await response.prepare(request)
         for piece in play.pieces:
-            await response.write(piece)
+            if piece is STANDSTILL:
+                time.sleep(1.5)
+            else:
+                await response.write(piece)
         if play.hold:
             await over.wait()
         return response
@@ -340,6 +344,17 @@ async def test_a_watch_whose_answer_does_not_begin_is_asked_for_again(tmp_path: 
     asked, errors, _ = await play(answers, tmp_path, options=options)
     assert kinds_of(asked)[:2] == ["stream", "stream"]
     assert "no answer" in str(errors[0])
+
+
+@pytest.mark.parametrize("before", [0, 1])
+async def test_a_process_that_stands_still_hears_what_came_meanwhile(before: int, tmp_path: Path) -> None:
+    """The answer's beginning as well as what comes later: nothing was silent."""
+    pieces = initial(20)
+    answers = [Answer(200, [*pieces[:before], STANDSTILL, *pieces[before:]], hold=True)]
+    options = StreamOptions(idle_seconds=1, watch_seconds=(1200, 1200))
+    asked, errors, _ = await play(answers, tmp_path, options=options)
+    assert errors == []
+    assert kinds_of(asked) == ["stream"]
 
 
 async def test_the_pause_after_a_failure_is_what_the_backoff_says(tmp_path: Path) -> None:

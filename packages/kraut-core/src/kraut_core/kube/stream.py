@@ -20,6 +20,7 @@ from kraut_core.kube.client import KubeClient
 from kraut_core.kube.framing import LineSplitter
 from kraut_core.kube.replica import Change, ExpiredError, Key, Replica, T, View
 from kraut_core.kube.transport import JSON, Request
+from kraut_core.patience import patience
 
 METADATA_ONLY_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -182,7 +183,7 @@ class Stream(Generic[T]):
         """
         seconds = self._options.idle_seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with patience(seconds):
                 return await response.content.readany()
         except TimeoutError:
             path = self.source.path
@@ -196,14 +197,19 @@ class Stream(Generic[T]):
         else:
             params |= {"resourceVersion": self._replica.resource_version}
         deadlines = aiohttp.ClientTimeout(
-            total=seconds + self._options.idle_seconds,
-            sock_connect=self._options.connect_seconds,
-            # Of the answer's beginning; `_next_chunk` has a deadline for each piece of the rest.
-            sock_read=self._options.idle_seconds,
+            total=seconds + self._options.idle_seconds, sock_connect=self._options.connect_seconds
         )
-        return self._request(params, deadlines, METADATA_ONLY)
+        # Of the answer's beginning; `_next_chunk` has a deadline for each piece of the rest.
+        return self._request(params, deadlines, METADATA_ONLY, begin_seconds=self._options.idle_seconds)
 
-    def _request(self, params: Mapping[str, str], deadlines: aiohttp.ClientTimeout, accept: str) -> Request:
+    def _request(
+        self,
+        params: Mapping[str, str],
+        deadlines: aiohttp.ClientTimeout,
+        accept: str,
+        *,
+        begin_seconds: float | None = None,
+    ) -> Request:
         selectors = {"labelSelector": self.source.label_selector, "fieldSelector": self.source.field_selector}
         return Request(
             "GET",
@@ -212,6 +218,7 @@ class Stream(Generic[T]):
             # Uncompressed: inside a cluster the network is faster than gzip.
             headers={"Accept": accept if self.source.metadata_only else JSON, "Accept-Encoding": "identity"},
             params={**params, **{key: value for key, value in selectors.items() if value}},
+            begin_seconds=begin_seconds,
         )
 
     def _sync(self) -> None:

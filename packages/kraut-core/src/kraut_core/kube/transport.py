@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from kraut_core.errors import (
     NotFoundError,
 )
 from kraut_core.kube.config import Access
+from kraut_core.patience import patience
 from kraut_core.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -46,9 +47,16 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     server: str | None = None
     """Another API server of the same cluster than the configuration's, ``https://host:port``."""
+    begin_seconds: float | None = None
+    """Until the answer begins; None leaves it to ``deadlines``. aiohttp's ``sock_read`` would end a connection whose next bytes came
+    while this process stood still."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+    def begins(self) -> AbstractAsyncContextManager[None]:
+        """The deadline of its beginning. Raises TimeoutError."""
+        return nullcontext() if self.begin_seconds is None else patience(self.begin_seconds)
 
 
 class Transport:
@@ -150,7 +158,9 @@ class Transport:
             async with response:
                 self._count(request.method, response.status)
                 if response.status >= 300:
-                    raise refusal(response.status, await _message(response), str(request))
+                    async with request.begins():
+                        message = await _message(response)
+                    raise refusal(response.status, message, str(request))
                 yield response
         except (aiohttp.ClientError, OSError) as error:
             self._count(request.method, 0)
@@ -163,19 +173,20 @@ class Transport:
         identity = {} if authorization is None else {"Authorization": authorization}
         server = request.server or self.access.server
         try:
-            return await self._session.request(
-                request.method,
-                server + request.path,
-                params=request.params,
-                headers={**request.headers, **identity},
-                data=request.body,
-                timeout=request.deadlines,
-                ssl=self.access.tls,
-                server_hostname=self.access.server_name,
-                proxy=self.access.proxy,
-                # A redirect would carry the identity to wherever it points.
-                allow_redirects=False,
-            )
+            async with request.begins():
+                return await self._session.request(
+                    request.method,
+                    server + request.path,
+                    params=request.params,
+                    headers={**request.headers, **identity},
+                    data=request.body,
+                    timeout=request.deadlines,
+                    ssl=self.access.tls,
+                    server_hostname=self.access.server_name,
+                    proxy=self.access.proxy,
+                    # A redirect would carry the identity to wherever it points.
+                    allow_redirects=False,
+                )
         except OSError:
             # A certificate that is not trusted is a ValueError as well.
             raise
