@@ -1,6 +1,7 @@
 """Running scripts over a real sshd: what came back is what happened, or it is unknown."""
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from kraut_core.errors import UnknownOutcomeError
-from kraut_worker.adapters.ssh import SshConnector, SshSettings
+from kraut_worker.adapters.ssh import SshConnector, SshSettings, connection
 from kraut_worker.ports import CommandResult
 
 pytestmark = pytest.mark.integration
@@ -60,6 +61,35 @@ async def test_a_timeout_is_unknown(sshd: Any) -> None:
     with pytest.raises(UnknownOutcomeError) as caught:
         await run(sshd, "sleep 60", timeout_seconds=0.5)
     assert caught.value.reason == "CommandTimeout"
+
+
+async def test_an_end_that_came_while_the_worker_stood_still_is_known(sshd: Any, tmp_path: Path) -> None:
+    async def stand_still() -> None:
+        while not (tmp_path / "begun").exists():
+            await asyncio.sleep(0.01)
+        time.sleep(4)
+
+    async with SshConnector() as connector, connector.connect(sshd.target) as shell:
+        script = f"touch {tmp_path}/begun; sleep 1; echo x"
+        result, _ = await asyncio.gather(shell.run(script, timeout_seconds=3), stand_still())
+    assert result.stdout == b"x\n"
+
+
+@pytest.mark.parametrize("where", ["dial", "wait_for_banner", "_log_in"])
+async def test_a_worker_that_stood_still_goes_on_with_its_login(
+    where: str, sshd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the host was reached, before its first word, and after that."""
+    went_on = getattr(connection, where)
+
+    def stand_still(*args: Any, **options: Any) -> Any:
+        asyncio.get_running_loop().call_soon(time.sleep, 2.5)
+        return went_on(*args, **options)
+
+    monkeypatch.setattr(connection, where, stand_still)
+    settings = SshSettings(connect_timeout_seconds=2, login_timeout_seconds=2)
+    async with SshConnector(settings) as connector, connector.connect(sshd.target) as shell:
+        assert (await shell.run("echo x", timeout_seconds=60)).stdout == b"x\n"
 
 
 async def test_after_a_cut_the_next_use_connects_anew(sshd: Any) -> None:

@@ -1,12 +1,12 @@
 """One SSH connection: the key is checked before anything is sent, and only what the target names is used to log in."""
 
-import asyncio
 import socket
 from typing import Any, Final
 
 import asyncssh
 
 from kraut_core.errors import HostKeyMismatchError, InvalidSpecError, SecretError, UnreachableError
+from kraut_core.patience import patience
 from kraut_worker.adapters.ssh.dialling import dial, wait_for_banner
 from kraut_worker.adapters.ssh.errors import describe_target, explain_failure, host_key_mismatch
 from kraut_worker.adapters.ssh.handshakes import Handshakes
@@ -103,7 +103,7 @@ async def _reach(
             sock = await dial(target.address, target.port, timeout_seconds=settings.connect_timeout_seconds)
             connected = True
             options["sock"] = await _first_word(sock, settings)
-        async with handshakes.place(), asyncio.timeout(settings.login_timeout_seconds):
+        async with handshakes.place(), patience(settings.login_timeout_seconds):
             return await _log_in(target, settings, client, tunnel, options)
     except (OSError, asyncssh.Error, ValueError) as error:
         if client.refused is not None:
@@ -147,7 +147,8 @@ async def _log_in(
         encoding=None,
         compression_algs=None,
         encryption_algs=CIPHERS,
-        login_timeout=settings.login_timeout_seconds,
+        # `_reach` has a deadline for the whole of it; asyncssh's would end the login of a process that stood still.
+        login_timeout=0,
         keepalive_interval=settings.keepalive_interval_seconds,
         keepalive_count_max=settings.keepalive_count,
         **options,

@@ -6,6 +6,8 @@ from typing import Final
 
 import aiohappyeyeballs
 
+from kraut_core.patience import patience
+
 _STAGGER_SECONDS: Final = 0.25
 """RFC 8305: when the next address of a name is tried as well."""
 
@@ -13,7 +15,7 @@ _STAGGER_SECONDS: Final = 0.25
 async def dial(address: str, port: int, *, timeout_seconds: float) -> socket.socket:
     """A connected, non-blocking socket. Raises OSError (socket.gaierror for an unknown name, TimeoutError)."""
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(timeout_seconds):
+    async with patience(timeout_seconds):
         found = await loop.getaddrinfo(address, port, type=socket.SOCK_STREAM)
         return await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_STAGGER_SECONDS, interleave=1)
 
@@ -27,7 +29,7 @@ async def wait_for_banner(connection: socket.socket, *, timeout_seconds: float) 
     spoke = asyncio.Event()
     loop.add_reader(connection, spoke.set)
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with patience(timeout_seconds):
             await spoke.wait()
     finally:
         loop.remove_reader(connection)

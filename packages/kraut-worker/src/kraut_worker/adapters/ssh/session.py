@@ -6,6 +6,7 @@ from typing import Final
 import asyncssh
 
 from kraut_core.errors import UnknownOutcomeError, UnreachableError
+from kraut_core.patience import patience
 from kraut_worker.ports import CommandResult
 
 ROOT_COMMAND: Final = "/bin/sh -s"
@@ -58,7 +59,7 @@ async def run_script(
     Raises UnreachableError when it was certainly not run, UnknownOutcomeError when that cannot be known.
     """
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with patience(timeout_seconds):
             channel, collector = await _open(connection, command, where, max_output)
             try:
                 _send(channel, script)
