@@ -14,8 +14,8 @@ from typing import Any
 from kraut_core.testing.processes import GUARD
 
 POLL_SECONDS = 0.05
-PATIENCE_SECONDS = 150.0
-"""For what must come; on a machine with much to do, or that stands still, a start alone takes a minute."""
+PATIENCE_SECONDS = 300.0
+"""For what must come; on a machine with much to do, or that stands still, a start alone takes minutes."""
 
 
 class OperatorProcess:
