@@ -54,6 +54,42 @@ def test_servers_that_answer_in_turn_at_one_address_do_not_make_keys_come_and_go
     assert kids(found.current(660)) == ["new"]
 
 
+@pytest.mark.parametrize("still", [600, 3600])
+def test_after_a_standstill_a_key_of_another_server_at_the_address_stays_until_it_is_missed(still):
+    found = KeyRing(retain_seconds=120, max_stale_seconds=86_400, usual_seconds=43)
+    found.observe("", [OLD, NEW], 0)
+    found.observe("", [OLD], still)
+    assert kids(found.current(still)) == ["new", "old"]
+    for now in range(still + 30, still + 181, 30):
+        found.observe("", [OLD], now)
+    assert kids(found.current(now)) == ["old"]
+
+
+@given(st.lists(st.floats(0.1, 43), min_size=1, max_size=40))
+def test_answers_that_come_as_usual_withdraw_a_key_in_time(gaps):
+    found, now = KeyRing(retain_seconds=120, max_stale_seconds=86_400, usual_seconds=43), 0.0
+    found.observe("", [OLD, NEW], now)
+    for gap in gaps:
+        now += gap
+        found.observe("", [OLD], now)
+        assert ("new" in kids(found.current(now))) == (now <= 120)
+
+
+def test_what_is_too_old_to_be_served_does_not_come_back():
+    found = KeyRing(retain_seconds=120, max_stale_seconds=1000, usual_seconds=43)
+    found.observe("", [OLD, NEW], 0)
+    assert found.current(1001) == ()
+    found.observe("", [OLD], 1001)
+    assert kids(found.current(1001)) == ["old"]
+
+
+def test_a_key_that_is_not_retained_goes_with_the_first_answer_without_it():
+    found = KeyRing(retain_seconds=0, max_stale_seconds=86_400, usual_seconds=43)
+    found.observe("", [OLD, NEW], 0)
+    found.observe("", [OLD], 600)
+    assert kids(found.current(600)) == ["old"]
+
+
 def test_a_server_that_does_not_answer_keeps_its_keys_public_for_a_while():
     found = ring(max_stale=100)
     found.observe("a", [OLD], 0)

@@ -64,7 +64,7 @@ class OidcSettings(SettingsGroup):
         default=120,
         ge=0,
         le=3600,
-        description="Seconds for which a key stays published after an API server stopped showing it. Default 120: behind one address several API servers answer in turn, and during a rotation they differ. 0 withdraws at once.",
+        description="Seconds for which a key stays published after an API server stopped showing it. Default 120: behind one address several API servers answer in turn, and during a rotation they differ. Time in which it could not be read does not count. 0 withdraws at once.",
     )
     max_connections: int = Field(
         default=2000,

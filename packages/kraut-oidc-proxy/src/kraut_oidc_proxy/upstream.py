@@ -55,7 +55,11 @@ class Upstream:
         self._publish = publish
         self._required = required
         self._published: Published | None = None
-        self._ring = KeyRing(retain_seconds=settings.retain_seconds, max_stale_seconds=settings.max_stale_seconds)
+        self._ring = KeyRing(
+            retain_seconds=settings.retain_seconds,
+            max_stale_seconds=settings.max_stale_seconds,
+            usual_seconds=settings.poll_seconds * (1 + JITTER) + settings.timeout_seconds,
+        )
         self._transport = Transport(
             find_access(issuer.kubeconfig, issuer.context),
             user_agent=user_agent,
