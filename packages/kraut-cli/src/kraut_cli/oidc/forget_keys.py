@@ -93,24 +93,27 @@ def _read(file: Path) -> str:
 
 
 async def _wait(session: Session, text: str, limit: timedelta) -> None:
-    wanted = config_hash(text)
     async with session.connect() as kube:
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                await _until_taken(kube, wanted)
-        except TimeoutError:
+        if not await _is_taken(kube, config_hash(text), limit.total_seconds()):
             raise NotReadyError(
                 f"the API server at {kube.server} should take the file, it still has another one; "
                 "is this the node that the kubeconfig leads to, and does every issuer in the file answer? "
                 "one that does not blocks the change: look for `failed to update authentication config` in its log"
-            ) from None
+            )
 
 
-async def _until_taken(kube: "KubeClient", wanted: str) -> None:
-    while True:
-        if wanted in _hashes(await kube.transport.request("GET", "/metrics", accept="text/plain")):
-            return
+async def _is_taken(kube: "KubeClient", wanted: str, seconds: float) -> bool:
+    """Whether the API server has the file of that hash within so many seconds.
+
+    The time counts after a look only: a terminal's Ctrl-Z and fg, or a laptop's lid, may be longer than all of it.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while wanted not in _hashes(await kube.transport.request("GET", "/metrics", accept="text/plain")):
+        if loop.time() >= deadline:
+            return False
         await asyncio.sleep(_INTERVAL_SECONDS)
+    return True
 
 
 def _hashes(metrics: bytes) -> set[str]:
