@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 90.0
 """A worker asks for work at least once a minute (a long poll lasts that long)."""
 
+LATE_SECONDS = 5.0
+"""A sweep that is later than this does not catch up."""
+
 REFUSAL = RPCStatusCode.INVALID_ARGUMENT
 """Temporal's answer for a workflow that took too many signals: it says nothing of the next one. NOT_FOUND, of the namespace, does."""
 
@@ -110,6 +113,10 @@ class KubernetesActivitiesAtHome:
                 if wake.moment <= cursor:
                     continue
                 await asyncio.sleep(max(0.0, since + wake.moment - time.time()))
+                late = time.time() - since - wake.moment
+                if late > LATE_SECONDS:
+                    # It stood still, or the clock was set: the rest keep their distances, or all hosts were asked at once.
+                    since += late
                 refused += not await self._wake(sweep, wake)
                 cursor = wake.moment
         return SweepReport(woken=len(wakes) - refused, refused=refused)
