@@ -143,7 +143,7 @@ for unit in $(systemctl list-units --no-legend --plain --all 'kraut-*.service' |
   while systemctl is-active --quiet "$unit"; do sleep 0.1; done
 done
 umount /var/lib/kraut
-rm -rf /var/lib/kraut
+rm -rf /var/lib/kraut /run/kraut-released
 """
 
 

@@ -12,7 +12,7 @@ from kraut_worker.operations.outcome import OperationSpec
 from kraut_worker.operations.polling import parse_poll, poll_script
 from kraut_worker.operations.protocol import remove_all, start
 from kraut_worker.operations.reboot import reboot
-from kraut_worker.operations.removal import REMOVE
+from kraut_worker.operations.removal import remove_script
 from kraut_worker.operations.starting import parse_start, start_script
 from kraut_worker.operations.unit import RUN
 from kraut_worker.ports import CommandResult
@@ -24,7 +24,7 @@ SPEC = OperationSpec(
 SCRIPTS = {
     "start": start_script(SPEC),
     "poll": poll_script(SPEC.id, 0, max_bytes=10, wait_seconds=1),
-    "remove": REMOVE,
+    "remove": remove_script(3),
     "unit": RUN,
     "reboot": reboot(),
     "all": update_packages("All"),

@@ -23,7 +23,7 @@ PATIENCE_SECONDS: Final = 240.0
 _UPGRADE = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y upgrade >/dev/null"
 
 _PREPARE = f"""
-rm -rf /var/lib/kraut
+rm -rf /var/lib/kraut /run/kraut-released
 DEBIAN_FRONTEND=noninteractive apt-get -qq -y --allow-downgrades install {" ".join(f"{name}=1.0" for name in PACKAGES)} >/dev/null
 rm -f /run/reboot-required /run/reboot-required.pkgs
 : >/var/log/kraut-lab-maintainer.log

@@ -21,7 +21,7 @@ SWEEP_SECONDS: Final = 60
 
 _PREPARE = f"""
 export DEBIAN_FRONTEND=noninteractive
-rm -rf /var/lib/kraut
+rm -rf /var/lib/kraut /run/kraut-released
 apt-get -qq update
 apt-get -qq -y upgrade >/dev/null
 apt-get -qq -y --allow-downgrades install {" ".join(f"{name}={FIRST_VERSION}" for name in PACKAGES)} >/dev/null

@@ -56,7 +56,7 @@ class HostCleaner:
     async def _remove(self, host: Host, target: HostTarget, attempt: int) -> Assessment:
         try:
             async with self._connector.connect(target) as shell:
-                running = await remove_all(shell)
+                running = await remove_all(shell, fencing_token=host.status.fencing_token if host.status else 0)
         except KrautError as error:
             if not error.permanent and attempt < TRIES - 1:
                 return Assessment(outcome="Wait", recheck_seconds=5, healing=True, reason=error.reason)

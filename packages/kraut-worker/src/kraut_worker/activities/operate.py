@@ -134,6 +134,7 @@ class HostOperator:
     async def _may_start(self, task: RunOperationInput) -> bool:
         """Asked after the login, which may have taken long: nothing is started on a host that nobody manages any more.
 
+        A worker that stands still between this and the start comes too late: the host itself then knows that it was let go.
         By now no updates are wished for: one that runs on the host is attended to its end, one that did not begin does not.
         """
         order = task.order

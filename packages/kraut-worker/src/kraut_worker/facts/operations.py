@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping
 
 from kraut_worker.facts.fact import Answer, Fact
 from kraut_worker.facts.model import OperationOnHost, Operations
-from kraut_worker.operations.layout import OPS, ROOT
+from kraut_worker.operations.layout import OPS, RELEASED, ROOT
 from kraut_worker.operations.reading import READ_FUNCTION, read_state
 
 SHOWN = 5
 
 COMMAND = f"""
 {READ_FUNCTION}
-printf 'token=%s\\n' "$(cat {ROOT}/token 2>/dev/null)"
+# Also of a host that was let go: whoever manages it again goes on behind that.
+printf 'token=%s\\n' "$(cat {ROOT}/token {RELEASED} 2>/dev/null | sort -n | tail -n 1)"
 [ -d {OPS} ] || exit 0
 # By fencing token: it grows with every decision, whatever the clock and the folders' times say.
 grep -H '^token=' {OPS}/*/spec 2>/dev/null | sed -n 's|^{OPS}/\\([^/]*\\)/spec:token=\\([0-9]*\\)$|\\2 \\1|p' | sort -rn | head -n {SHOWN} | while read -r _ id; do

@@ -15,11 +15,15 @@
         ├── changing                      made by apt when dpkg begins (operations.apt)
         ├── out                           stdout and stderr of the script; of much output the beginning is a hole
         └── result                        key=value: exitCode, bootID, ended (Unix seconds); written whole or not at all
+
+    /run/kraut-released                   the fencing token when all that was removed, decimal: no operation with such a one or a
+                                          smaller one is started any more. Gone with the boot, in which alone it could be started
 """
 
 from typing import Final
 
 ROOT: Final = "/var/lib/kraut"
 OPS: Final = f"{ROOT}/ops"
+RELEASED: Final = "/run/kraut-released"
 KEPT_FOLDERS: Final = 20
 """Older folders are removed when an operation starts."""

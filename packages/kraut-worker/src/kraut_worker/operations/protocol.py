@@ -3,7 +3,7 @@
 from kraut_core.errors import UnknownOutcomeError
 from kraut_worker.operations.outcome import OperationSpec, StartOutcome, StartResult
 from kraut_worker.operations.polling import parse_poll, poll_script
-from kraut_worker.operations.removal import REMOVE
+from kraut_worker.operations.removal import remove_script
 from kraut_worker.operations.starting import parse_start, start_script
 from kraut_worker.operations.state import OperationState
 from kraut_worker.ports import Shell
@@ -37,12 +37,14 @@ async def poll(
     return parse_poll(result, id_, offset)
 
 
-async def remove_all(shell: Shell, *, timeout_seconds: float = 60) -> str:
+async def remove_all(shell: Shell, *, fencing_token: int = 0, timeout_seconds: float = 60) -> str:
     """Remove everything kraut left on the host; returns "" when done, or the id of the running operation that forbids it.
 
+    ``fencing_token`` is the greatest that was given out: the host refuses such a one and smaller ones until it boots again, so that
+    a start which was decided before, and comes late, starts nothing. Default 0: the greatest that the host has seen.
     Raises UnknownOutcomeError when it cannot be told.
     """
-    result = await shell.run(REMOVE, timeout_seconds=timeout_seconds)
+    result = await shell.run(remove_script(fencing_token), timeout_seconds=timeout_seconds)
     answer = result.stdout.decode("utf-8", "replace").strip()
     if answer == "removed":
         return ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, get_args
 
 from kraut_core.errors import UnknownOutcomeError
-from kraut_worker.operations.layout import KEPT_FOLDERS, OPS, ROOT
+from kraut_worker.operations.layout import KEPT_FOLDERS, OPS, RELEASED, ROOT
 from kraut_worker.operations.outcome import OperationSpec, StartOutcome, StartResult
 from kraut_worker.operations.reading import READ_FUNCTION
 from kraut_worker.operations.unit import RUN
@@ -32,11 +32,18 @@ burn() {
 }
 refuse() { [ ! -e "$dir/spec" ] || burn; answer "$1" "$2"; }
 cannot() { refuse CannotStart "$1"; }
+# Who stood still before this was sent comes too late on a host that was let go meanwhile, whose folder tells nothing any more.
+check_released() {
+  released=$(cat @RELEASED@ 2>/dev/null)
+  [ -z "$released" ] || [ "$token" -gt "$released" ] || refuse RefusedToken "$released"
+}
 @READ@
 running_unit() {
   systemctl list-units --no-legend --plain --full --type=service \\
     --state=active,activating,reloading,deactivating 'kraut-*.service' | sed -n 's/^kraut-\\([0-9a-f-]\\{36\\}\\)\\.service .*/\\1/p' | head -n 1
 }
+# Before anything is made; and once more when a removal, whose lock this is, can no longer come in between.
+check_released
 say=$(mkdir -p -m 0711 @ROOT@ 2>&1 && mkdir -p -m 0700 @OPS@ 2>&1) || cannot "$say"
 command -v systemd-run >/dev/null && [ -d /run/systemd/system ] || cannot "systemd does not run this host"
 # A failed redirection would end this shell without an answer, so that it is tried in a subshell first.
@@ -46,6 +53,7 @@ exec 9>>@ROOT@/start.lock
 flock -w 30 9 || { mkdir -p "$dir"; burn; answer CannotStart "another start or removal held @ROOT@/start.lock for 30 s"; }
 # Who waited for a removal holds the lock of a file that is gone, beside which the next one makes its own; and this host was let go.
 [ "$(stat -L -c %i /proc/self/fd/9)" = "$(stat -c %i @ROOT@/start.lock 2>/dev/null)" ] || cannot "@ROOT@ was removed meanwhile"
+check_released
 
 if [ -e "$dir/result" ]; then answer AlreadyDone; fi
 case $(systemctl show --property=ActiveState --value "kraut-$id.service" 2>/dev/null) in
@@ -109,6 +117,7 @@ def start_script(spec: OperationSpec) -> str:
         "TYPE": spec.type,
         "ROOT": ROOT,
         "OPS": OPS,
+        "RELEASED": RELEASED,
         "END": end,
         "STOP": str(STOP_TIMEOUT_SECONDS),
         "LIMIT": str(RUN_LIMIT_SECONDS),
