@@ -485,6 +485,7 @@ TestPlanner.settings = settings(
 
 
 @pytest.mark.sweep
+@pytest.mark.timeout(7200)
 class TestPlannerForLong(Planner.TestCase):
     """The same over many more lives."""
 
