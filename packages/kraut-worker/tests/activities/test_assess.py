@@ -1,11 +1,14 @@
 """Assessments at a real kube-apiserver, in the moments between two of their writes."""
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from kraut_core.api.conditions import READY, RECONCILING, find
-from kraut_core.api.v1alpha1.host import Host
+from kraut_core.api.v1alpha1.host import UP_TO_DATE, Host
+from kraut_core.kube import clock
 
 pytestmark = pytest.mark.integration
 
@@ -78,3 +81,15 @@ async def test_a_deleted_host_gives_back_whatever_place_it_holds(web):
     assert (await web.assess("web-1")).outcome == "Gone"
     assert (await web.get_host("web-1")).metadata.finalizers == ["example.com/inventory"]
     assert await web.places("one") == {}
+
+
+async def test_a_worker_whose_clock_is_slow_starts_nothing_after_the_maintenance_window(web, monkeypatch):
+    """As after its machine was suspended; the API server's clock, which all workers share, is asked."""
+    monkeypatch.setattr(clock, "datetime", SimpleNamespace(now=lambda zone: datetime.now(zone) - timedelta(minutes=10)))
+    opened = datetime.now(UTC) - timedelta(minutes=20)
+    window = {"start": f"{opened.minute} {opened.hour} * * *", "duration": "15m"}
+    await web.host("web-1", maintenance={"windows": [window]}, **ALL)
+    given = await web.assess("web-1")
+    assert (given.outcome, given.operation) == ("Rest", None)
+    current = find((await web.get_host("web-1")).status.conditions, UP_TO_DATE)
+    assert current.reason == "WaitingForMaintenanceWindow"

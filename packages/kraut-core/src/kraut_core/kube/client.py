@@ -5,6 +5,7 @@ Every request has a deadline, every status is checked, and every error is one of
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from kraut_core.api.kinds import Kind, kind_named
@@ -57,6 +58,10 @@ class KubeClient:
     def server(self) -> str:
         """URL of the API server."""
         return self.transport.access.server
+
+    def now(self) -> datetime:
+        """The time by the API server's clock, as its last answer told it; by this machine's while none did, or when they agree."""
+        return self.transport.clock.now()
 
     @overload
     async def get(self, kind: type[R], namespace: str, name: str) -> R: ...

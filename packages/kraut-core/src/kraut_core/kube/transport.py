@@ -15,6 +15,7 @@ from kraut_core.errors import (
     KrautError,
     NotFoundError,
 )
+from kraut_core.kube.clock import SharedClock
 from kraut_core.kube.config import Access
 from kraut_core.patience import patience
 from kraut_core.redaction import redact_text
@@ -74,6 +75,7 @@ class Transport:
         """``one_shot``: every request has a connection of its own, so that a load balancer chooses anew, and no answer is
         decompressed, so that its size is known before it is in memory."""
         self.access = access
+        self.clock = SharedClock()
         self._one_shot = one_shot
         self._user_agent = user_agent
         self._timeout_seconds = timeout_seconds
@@ -172,9 +174,10 @@ class Transport:
         authorization = await self.access.authorization(renew=renew)
         identity = {} if authorization is None else {"Authorization": authorization}
         server = request.server or self.access.server
+        sent = self.clock.moment()
         try:
             async with request.begins():
-                return await self._session.request(
+                response = await self._session.request(
                     request.method,
                     server + request.path,
                     params=request.params,
@@ -195,6 +198,9 @@ class Transport:
             raise InvalidSpecError(
                 f"the server should be a URL whose host is an address or has labels of 1 to 63 characters, it is {server}; correct it ({type(error).__name__})"
             ) from None
+        if request.server is None:
+            self.clock.hear(response.headers.get("Date"), sent)
+        return response
 
     def _count(self, method: str, status: int) -> None:
         if self._observe is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -75,13 +75,14 @@ class HostAssessor:
         if host.metadata.deletion_timestamp is not None:
             return await self._clean_up(host, question)
         references = await read_references(self._kube, host)
-        scene = _empty_scene(host, references, question, workflow_id)
+        scene = _empty_scene(host, self._kube.now(), references, question, workflow_id)
         if host.status is None or host.status.observed_generation != host.metadata.generation:
             host = await self._write(host, discovering_status(scene, references.observed))
         host, observation, problem = await self._probe(host, references, requested=scene.requested)
         if observation is not None and FINALIZER not in host.metadata.finalizers:
             host = await self._add_finalizer(host)
-        return await self._decide(_filled_scene(scene, host, observation, problem), references.observed)
+        scene = replace(scene, host=host, now=self._kube.now(), observation=observation, problem=problem)
+        return await self._decide(scene, references.observed)
 
     async def _decide(self, scene: Scene, observed: Sequence[ObservedReference]) -> Assessment:
         plan = await self._with_place(plan_host(scene))
@@ -187,11 +188,11 @@ def _not_observed(host: Host, error: KrautError) -> Problem:
     return Problem.of(error)
 
 
-def _empty_scene(host: Host, references: References, question: AssessInput, workflow_id: str) -> Scene:
+def _empty_scene(host: Host, now: datetime, references: References, question: AssessInput, workflow_id: str) -> Scene:
     handled = host.status.last_handled_request if host.status is not None else ""
     return Scene(
         host=host,
-        now=datetime.now(UTC),
+        now=now,
         policy=references.policy_spec,
         policy_missing=references.policy_missing,
         policy_problem=references.policy_problem,
@@ -205,8 +206,3 @@ def _empty_scene(host: Host, references: References, question: AssessInput, work
         refused_id=question.refused_id,
         refusal=question.refusal,
     )
-
-
-def _filled_scene(scene: Scene, host: Host, observation: Observation | None, problem: Problem | None) -> Scene:
-    now = datetime.now(UTC)
-    return replace(scene, host=host, now=now, observation=observation, problem=problem)

@@ -1,7 +1,6 @@
 """Assess a Cluster: read it, look at what it describes, decide, write down what was seen."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import structlog
 from temporalio import activity
@@ -63,7 +62,7 @@ class ClusterActivitiesAtHome:
             # kraut leaves nothing there that it would have to take away.
             return ClusterAssessment(outcome="Gone")
         target, references = await read_target(self._kube, cluster)
-        scene = ClusterScene(cluster, datetime.now(UTC), None, None, question.attempt, workflow_id)
+        scene = ClusterScene(cluster, self._kube.now(), None, None, question.attempt, workflow_id)
         if cluster.status is None or cluster.status.observed_generation != cluster.metadata.generation:
             scene = replace(scene, cluster=await self._write(cluster, discovering_cluster(scene, references)))
         scene = await self._see(scene, target)
@@ -84,7 +83,7 @@ class ClusterActivitiesAtHome:
         if isinstance(target, KrautError):
             return replace(scene, problem=Problem.of(target))
         try:
-            return replace(scene, sighting=await self._prober.probe(target), now=datetime.now(UTC))
+            return replace(scene, sighting=await self._prober.probe(target), now=self._kube.now())
         except KrautError as error:
             problem = Problem.of(error)
         except Exception as error:
@@ -95,7 +94,7 @@ class ClusterActivitiesAtHome:
                 namespace=scene.cluster.metadata.namespace,
             )
             problem = _defect(error)
-        return replace(scene, problem=problem, now=datetime.now(UTC))
+        return replace(scene, problem=problem, now=self._kube.now())
 
     async def _tell(self, cluster: Cluster, status: ClusterStatus) -> None:
         before = cluster.status

@@ -75,7 +75,7 @@ class KubernetesActivitiesAtHome:
             await let_unreadable_go(self._kube, name.namespace, name.name, instance=self._instance)
 
     async def _report(self, host: Host) -> str:
-        status = unserved_status(host, datetime.now(UTC))
+        status = unserved_status(host, self._kube.now())
         if host.metadata.deletion_timestamp is not None:
             problem = Problem(verdicts.SITE_NOT_SERVED, f"no worker serves site {host.spec.site}", permanent=True)
             await let_go(self._kube, host, problem, instance=self._instance)
