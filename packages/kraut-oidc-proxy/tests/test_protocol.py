@@ -195,7 +195,8 @@ async def test_who_asks_and_does_not_read_is_not_read_any_more(server, port):
     count = 60_000
     connection = await accepted(server)
     writer.write(PLAIN * count + END)
-    async with asyncio.timeout(150):
+    # A dozen seconds of work where nothing else runs.
+    async with asyncio.timeout(500):
         while not (connection.flow.write_paused and connection.flow.read_paused):
             await asyncio.sleep(0.01)
         assert connection.transport.get_write_buffer_size() < 1 << 20
