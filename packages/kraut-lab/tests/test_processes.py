@@ -177,6 +177,22 @@ def test_chosen_ports_differ_and_lie_below_the_ephemeral_range() -> None:
     assert max(chosen) < 32768
 
 
+def test_a_port_is_chosen_by_one_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "from kraut_lab.ports import choose_ports; print(*choose_ports(5), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        theirs = [int(port) for port in other.stdout.readline().split()]
+        assert all(map(is_free, theirs)), "chosen, and not used yet"
+        drawn = [*theirs, *range(31000, 31200)]
+        monkeypatch.setattr("kraut_lab.ports.random.sample", lambda *_: drawn)
+        assert not set(choose_ports(5)) & set(theirs)
+        other.stdin.close()
+    assert set(choose_ports(5)) == set(theirs), "they are anybody's when that process is gone"
+
+
 def test_no_linux_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(MissingRequirementError, match="this is darwin"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kraut_core.errors import UnknownOutcomeError
+from kraut_core.errors import UnknownOutcomeError, UnreachableError
 from kraut_worker.adapters.ssh import SshConnector, SshSettings, connection
 from kraut_worker.ports import CommandResult
 
@@ -67,11 +67,11 @@ async def test_an_end_that_came_while_the_worker_stood_still_is_known(sshd: Any,
     async def stand_still() -> None:
         while not (tmp_path / "begun").exists():
             await asyncio.sleep(0.01)
-        time.sleep(4)
+        time.sleep(11)
 
     async with SshConnector() as connector, connector.connect(sshd.target) as shell:
         script = f"touch {tmp_path}/begun; sleep 1; echo x"
-        result, _ = await asyncio.gather(shell.run(script, timeout_seconds=3), stand_still())
+        result, _ = await asyncio.gather(shell.run(script, timeout_seconds=10), stand_still())
     assert result.stdout == b"x\n"
 
 
@@ -88,8 +88,20 @@ async def test_a_worker_that_stood_still_goes_on_with_its_login(
 
     monkeypatch.setattr(connection, where, stand_still)
     settings = SshSettings(connect_timeout_seconds=2, login_timeout_seconds=2)
-    async with SshConnector(settings) as connector, connector.connect(sshd.target) as shell:
-        assert (await shell.run("echo x", timeout_seconds=60)).stdout == b"x\n"
+
+    async def log_in() -> bytes:
+        async with SshConnector(settings) as connector, connector.connect(sshd.target) as shell:
+            return (await shell.run("echo x", timeout_seconds=60)).stdout
+
+    for tries_left in reversed(range(20)):
+        try:
+            assert await log_in() == b"x\n"
+        except UnreachableError:
+            # What is left of its time, a second, is short where much else runs.
+            if not tries_left:
+                raise
+        else:
+            break
 
 
 async def test_after_a_cut_the_next_use_connects_anew(sshd: Any) -> None:
