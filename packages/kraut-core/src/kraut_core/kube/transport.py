@@ -19,6 +19,7 @@ from kraut_core.kube.clock import SharedClock
 from kraut_core.kube.config import Access
 from kraut_core.patience import patience
 from kraut_core.redaction import redact_text
+from kraut_core.sockets import make_loops_socket
 
 if TYPE_CHECKING:
     import aiohttp
@@ -89,7 +90,7 @@ class Transport:
         await self.access.authorization()
         # No trust_env: it would also read ~/.netrc; a proxy is named in the kubeconfig (proxy-url).
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=self._one_shot),
+            connector=aiohttp.TCPConnector(limit=0, force_close=self._one_shot, socket_factory=make_loops_socket),
             headers={"User-Agent": self._user_agent} | ({"Accept-Encoding": "identity"} if self._one_shot else {}),
             auto_decompress=not self._one_shot,
         )
