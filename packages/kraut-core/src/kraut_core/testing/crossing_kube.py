@@ -23,7 +23,7 @@ class CrossingTransport(Transport):
     def __init__(self, inner: Transport, crossings: Crossings) -> None:
         self._inner = inner
         self._crossings = crossings
-        self.access = inner.access
+        self.access, self.clock = inner.access, inner.clock
 
     async def request(
         self,
