@@ -73,8 +73,6 @@ def _manifest(machine: LabHost) -> dict[str, Any]:
             "user": "root",
             "hostKeys": [machine.host_key],
             "credentialsRef": {"name": objects.SECRET},
-            # A patch run as the others make it: they do not reboot what asks for it.
-            "operatingSystem": {"rebootPolicy": "Never"},
         },
     }
 
