@@ -115,6 +115,17 @@ async def test_what_was_installed_within_a_second_is_not_pending_any_more(host: 
     assert await pending(host) == {}
 
 
+async def test_a_look_leaves_the_log_of_the_last_installation(host: Any, package: Any) -> None:
+    """apt's planner writes /var/log/apt/eipp.log.xz anew for every simulation too, over what a person may want to read."""
+    plain = package()
+    host.exec("echo of the last installation >/var/log/apt/eipp.log.xz")
+    plain.publish("2")
+    assert await pending(host) == {plain.name: False}
+    assert host.exec("cat /var/log/apt/eipp.log.xz") == "of the last installation\n"
+    assert (await update(host, update_packages("All")))[0] == 0
+    assert host.exec("/usr/lib/apt/apt-helper cat-file /var/log/apt/eipp.log.xz | grep -c ^Request:") == "1\n"
+
+
 async def test_an_operation_sees_what_was_installed_within_a_second(host: Any, package: Any) -> None:
     """As above, for the cache of the host's own apt: nothing is left out because an old one says that it is there."""
     quick = package()

@@ -5,11 +5,11 @@ import re
 from kraut_worker.facts.fact import UNSUPPORTED_EXIT, Answer, Fact, FactProblem, require_success
 from kraut_worker.facts.model import Packages, PendingUpdate
 from kraut_worker.facts.package_lists import FOLDER
+from kraut_worker.operations.simulation import SIMULATE
 
 COMMAND = f"""
 command -v apt-get >/dev/null || exit {UNSUPPORTED_EXIT}
-# No pkgcache.bin: apt tells whether it is old by the size of dpkg's status and the whole second of its change.
-set -- -q -s -o Debug::NoLocking=1 -o Dir::Cache::pkgcache=
+set -- {SIMULATE}
 # Before the first refresh kraut's lists are empty: the host's own are better than none.
 [ ! -e {FOLDER}/refreshed ] || set -- "$@" -c {FOLDER}/apt.conf
 dpkg-query -W -f '${{db:Status-Want}} ${{Package}}\\n' | sed -n 's/^hold /held /p'

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from kraut_worker.operations.exit_codes import ExitCode
 from kraut_worker.operations.security import SECURITY_PREFERENCES
+from kraut_worker.operations.simulation import SIMULATE
 
 _MIN_FREE_MIB: Final = 64
 
@@ -97,7 +98,7 @@ done
 _PLAN_ALL = """
 step select
 from=$(out_size)
-plan=$(apt -s -o Debug::NoLocking=1 upgrade --with-new-pkgs) || diagnose "$from" @UNRESOLVABLE@ @UNRESOLVABLE@
+plan=$(apt @SIMULATE@ upgrade --with-new-pkgs) || diagnose "$from" @UNRESOLVABLE@ @UNRESOLVABLE@
 """
 
 _PLAN_SECURITY = """
@@ -106,7 +107,7 @@ preferences="$KRAUT_OPERATION/preferences"
 { cat /etc/apt/preferences 2>/dev/null; echo; cat <<'PREFERENCES'; } >"$preferences" || exit @NO_ROOM@
 @PREFERENCES@PREFERENCES
 from=$(out_size)
-plan=$(apt -s -o Debug::NoLocking=1 -o Dir::Etc::Preferences="$preferences" upgrade --with-new-pkgs) ||
+plan=$(apt @SIMULATE@ -o Dir::Etc::Preferences="$preferences" upgrade --with-new-pkgs) ||
   diagnose "$from" @UNRESOLVABLE@ @UNRESOLVABLE@
 # Inst name [installed] (candidate Label:Version/Suite, … [arch]): what comes from a security archive.
 plan=$(printf '%s\\n' "$plan" | grep -E '^Inst .*([ (]Debian-Security:|-security[, ])')
@@ -152,6 +153,7 @@ def update_packages(mode: Literal["Security", "All"], *, lock_seconds: int = 300
         "LOCK": str(lock_seconds),
         "MIN_FREE": str(_MIN_FREE_MIB),
         "PREFERENCES": SECURITY_PREFERENCES,
+        "SIMULATE": SIMULATE,
         **{code.name: str(int(code)) for code in ExitCode},
     }
     script = _PRELUDE + _CHECK + _REPAIR + _REFRESH + plan + _ROOM + install + "step done\n"
