@@ -45,6 +45,12 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / _TICKS
 
 
+def machine_cpu_seconds() -> float:
+    """What all processors of the machine have worked since it started, whoever for (proc(5), /proc/stat): all but idle, iowait, steal."""
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    return sum(int(ticks) for ticks in (user, nice, system, irq, softirq)) / _TICKS
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A program that ended: what it used together with all its children, and what it printed."""

@@ -15,7 +15,7 @@ from bench.stage import Stage
 from bench.subject import ROOT
 from bench.subjects.fleet import Fleet
 from bench.targets import Files, targets_of, write_files
-from bench.usage import cpu_seconds, run
+from bench.usage import cpu_seconds, machine_cpu_seconds, run
 from kraut_lab.apt import DebPackage
 from kraut_lab.components import Component
 from kraut_lab.lab import in_parallel
@@ -98,12 +98,12 @@ def _check(stage: Stage) -> None:
 def _kraut(stage: Stage, runner: asyncio.Runner, fleet: Fleet, components: list[Component], _round: int) -> Sample:
     _put_back(stage)
     runner.run(fleet.rest())
-    before = _used(components)
+    before, machine = _used(components), machine_cpu_seconds()
     wall = runner.run(fleet.update())
-    used = _used(components) - before
+    used, all_ = _used(components) - before, machine_cpu_seconds() - machine
     _check(stage)
     runner.run(fleet.rest())
-    return {"wall_s": wall, "manager_cpu_s": used}
+    return {"wall_s": wall, "manager_cpu_s": used, "machine_cpu_s": all_}
 
 
 def _used(components: list[Component]) -> float:
@@ -112,9 +112,11 @@ def _used(components: list[Component]) -> float:
 
 def _peer(stage: Stage, argv: list[str], env: dict[str, str], _round: int) -> Sample:
     _put_back(stage)
+    machine = machine_cpu_seconds()
     used = run(argv, env={**env, "PATH": f"{Path(sys.executable).parent}:{env['PATH']}"}, cwd=ROOT)
+    all_ = machine_cpu_seconds() - machine
     _check(stage)
-    return {"wall_s": used.wall_s, "manager_cpu_s": used.cpu_s}
+    return {"wall_s": used.wall_s, "manager_cpu_s": used.cpu_s, "machine_cpu_s": all_}
 
 
 def _commands(files: Files, folder: Path) -> dict[str, tuple[list[str], dict[str, str]]]:
