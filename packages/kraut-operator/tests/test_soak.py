@@ -26,7 +26,7 @@ from kraut_core.kube.testing import FaultProxy, point_kubeconfig
 from kraut_operator.testing.answering import answering
 from kraut_operator.testing.cluster import LEASES, release_lease
 from kraut_operator.testing.crowd import Crowd, churn
-from kraut_operator.testing.growth import Sample, early_and_late, slope_per_hour
+from kraut_operator.testing.growth import CEILING, FLOOR, MEDIAN, Sample, early_and_late, slope_per_hour
 from kraut_operator.testing.process import OperatorProcess
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 REPORTS = Path(__file__).resolve().parents[3] / "docs" / "reports"
 NAMES = ("rss_kib", "blocks", "descriptors", "tasks", "queue", "ledger")
-GROWTH_ALLOWED = {"rss_kib": 0.05, "blocks": 0.05}
+GROWTH_ALLOWED = {"rss_kib": {FLOOR: 0.05, CEILING: 0.2}, "blocks": {FLOOR: 0.05, CEILING: 0.2}}
+"""By decile. After each death of the API server all Hosts are listed anew, and the memory of that goes back to the system when it will:
+the median is of how many samples fall into such minutes. What leaks raises the floor."""
 MORE_ALLOWED = {"descriptors": 6, "tasks": 6}
 LONGEST_HISTORY = 1000
 """Events of one run of a workflow; an answer takes a dozen, and Temporal suggests to continue as new at 4,096."""
@@ -255,9 +257,10 @@ def assert_nothing_is_left(outcome: Outcome) -> None:
 def assert_all_is_well(outcome: Outcome) -> None:
     assert_nothing_is_left(outcome)
     for samples in (outcome.leader, outcome.standby):
-        for name, share in GROWTH_ALLOWED.items():
-            early, late = early_and_late(samples, name)
-            assert late <= early * (1 + share), f"{name} grew from {early:.0f} to {late:.0f}"
+        for name, allowed in GROWTH_ALLOWED.items():
+            for decile, share in allowed.items():
+                early, late = early_and_late(samples, name, decile=decile)
+                assert late <= early * (1 + share), f"decile {decile} of {name} grew from {early:.0f} to {late:.0f}"
 
 
 @pytest.mark.integration
@@ -336,8 +339,8 @@ def write_report(plan: Plan, outcome: Outcome) -> None:
         "|---|--:|",
         *(f"| {name} | {value} |" for name, value in facts.items()),
         "",
-        "One sample per second. *Early* is the median of the second quarter of the run, *late* that of the last; the slope is",
-        "of a straight line through all but the first quarter.",
+        "One sample per second. *Early* is the second quarter of the run, *late* the last: the lowest decile of each (what leaks raises it), the",
+        "median and the highest; the slope is of a straight line through all but the first quarter.",
         "",
         "| operator | | early | late | peak | slope per hour |",
         "|---|---|--:|--:|--:|--:|",
@@ -355,7 +358,8 @@ def write_report(plan: Plan, outcome: Outcome) -> None:
 def rows_of(operator: str, samples: list[Sample]) -> list[str]:
     rows = []
     for name in NAMES:
-        early, late = early_and_late(samples, name)
+        deciles = [early_and_late(samples, name, decile=decile) for decile in (FLOOR, MEDIAN, CEILING)]
+        early, late = (" / ".join(f"{pair[quarter]:.0f}" for pair in deciles) for quarter in (0, 1))
         peak, slope = max(sample[name] for sample in samples), slope_per_hour(samples, name)
-        rows.append(f"| {operator} | {name} | {early:.0f} | {late:.0f} | {peak:.0f} | {slope:+.1f} |")
+        rows.append(f"| {operator} | {name} | {early} | {late} | {peak:.0f} | {slope:+.1f} |")
     return rows

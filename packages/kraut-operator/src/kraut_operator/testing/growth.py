@@ -5,9 +5,14 @@ from collections.abc import Mapping, Sequence
 
 Sample = Mapping[str, float]
 
+FLOOR, MEDIAN, CEILING = 1, 5, 9
+"""Deciles."""
 
-def early_and_late(samples: Sequence[Sample], name: str) -> tuple[float, float]:
-    """Medians of the second and of the last quarter: the first one is warming up.
+
+def early_and_late(samples: Sequence[Sample], name: str, *, decile: int = MEDIAN) -> tuple[float, float]:
+    """A decile of the second and of the last quarter, the median by default: the first quarter is warming up.
+
+    What leaks raises the floor; what is built up and given back again, as a list of all objects after a cut, only the upper deciles.
 
     Raises ValueError when there are fewer than eight samples.
     """
@@ -15,7 +20,11 @@ def early_and_late(samples: Sequence[Sample], name: str) -> tuple[float, float]:
         raise ValueError(f"expected at least 8 samples to compare quarters, found {len(samples)}")
     quarter = len(samples) // 4
     early, late = samples[quarter : 2 * quarter], samples[-quarter:]
-    return statistics.median(s[name] for s in early), statistics.median(s[name] for s in late)
+    return _decile([s[name] for s in early], decile), _decile([s[name] for s in late], decile)
+
+
+def _decile(values: Sequence[float], number: int) -> float:
+    return statistics.quantiles(values, n=10, method="inclusive")[number - 1]
 
 
 def slope_per_hour(samples: Sequence[Sample], name: str) -> float:
