@@ -61,12 +61,18 @@ class Handler(SimpleHTTPRequestHandler):
         self.end_headers()
 
 
+class Server(ThreadingHTTPServer):
+    """Takes what hosts ask for at the same moment: a connection that finds the queue full waits for TCP to try again, for many seconds."""
+
+    request_queue_size = 1024
+
+
 def main(arguments: list[str]) -> None:
     """Serve until killed."""
     address, port, folder, *pairs = arguments
     proxies = dict(pair.split("=", 1) for pair in pairs)
     handler = partial(Handler, proxies=proxies, directory=folder)
-    with ThreadingHTTPServer((address, int(port)), handler) as server:
+    with Server((address, int(port)), handler) as server:
         server.serve_forever()
 
 

@@ -5,8 +5,8 @@ from kraut_worker.facts.model import Capacity
 
 COMMAND = """
 printf 'cpu=%s\\n' "$(nproc)"
-sed -n 's/^MemTotal: *\\([0-9]*\\) kB$/memoryKiB=\\1/p' /proc/meminfo
-df -Pk / | awk 'NR == 2 { print "diskKiB=" $2 }'
+while read -r name value _; do [ "$name" != MemTotal: ] || { echo "memoryKiB=$value"; break; }; done </proc/meminfo
+df -Pk / | while read -r _ size _ _ _ folder; do [ "$folder" != / ] || echo "diskKiB=$size"; done
 """
 
 

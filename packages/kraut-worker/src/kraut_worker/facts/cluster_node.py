@@ -4,11 +4,16 @@ from kraut_worker.facts.fact import Answer, Fact
 from kraut_worker.facts.model import ClusterNode
 
 COMMAND = """
+first_words() { while read -r word _; do echo "$word"; done; }
 systemctl list-unit-files --no-legend --plain --type=service --state=enabled,enabled-runtime \
-  'kubelet.service' 'k3s*.service' 'rke2*.service' 'k0s*.service' 2>/dev/null | awk '{ print $1 }'
+  'kubelet.service' 'k3s*.service' 'rke2*.service' 'k0s*.service' 2>/dev/null | first_words
 systemctl list-units --no-legend --plain --type=service --state=active,activating,reloading \
-  'kubelet.service' 'k3s*.service' 'rke2*.service' 'k0s*.service' 2>/dev/null | awk '{ print $1 }'
-cat /proc/[0-9]*/comm 2>/dev/null | grep -E '^(kubelet|kubelite|k3s|k3s-server|k3s-agent|rke2|k0s)$' | sed 's/^/process /'
+  'kubelet.service' 'k3s*.service' 'rke2*.service' 'k0s*.service' 2>/dev/null | first_words
+for comm in /proc/[0-9]*/comm; do
+  name=
+  read -r name <"$comm"
+  case $name in kubelet|kubelite|k3s|k3s-server|k3s-agent|rke2|k0s) echo "process $name" ;; esac
+done 2>/dev/null
 :
 """
 

@@ -4,12 +4,14 @@ from kraut_worker.facts.fact import Answer, Fact, FactProblem
 from kraut_worker.facts.model import Machine
 
 COMMAND = """
-printf 'machineID=%s\\n' "$(cat /etc/machine-id)"
-printf 'bootID=%s\\n' "$(cat /proc/sys/kernel/random/boot_id)"
-printf 'systemUUID=%s\\n' "$(cat /sys/class/dmi/id/product_uuid 2>/dev/null)"
+# say KEY FILE: its first word, nothing where it cannot be read.
+say() { word=; [ ! -r "$2" ] || read -r word _ <"$2"; printf '%s=%s\\n' "$1" "$word"; }
+say machineID /etc/machine-id
+say bootID /proc/sys/kernel/random/boot_id
+say systemUUID /sys/class/dmi/id/product_uuid
+say uptime /proc/uptime
 printf 'kernelVersion=%s\\n' "$(uname -r)"
 printf 'architecture=%s\\n' "$(dpkg --print-architecture 2>/dev/null || uname -m)"
-printf 'uptime=%s\\n' "$(cut -d ' ' -f 1 /proc/uptime)"
 """
 
 _DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"}

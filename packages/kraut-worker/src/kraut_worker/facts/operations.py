@@ -12,10 +12,18 @@ SHOWN = 5
 COMMAND = f"""
 {READ_FUNCTION}
 # Also of a host that was let go: whoever manages it again goes on behind that.
-printf 'token=%s\\n' "$(cat {ROOT}/token {RELEASED} 2>/dev/null | sort -n | tail -n 1)"
-[ -d {OPS} ] || exit 0
+greatest=0
+for file in {ROOT}/token {RELEASED}; do
+  [ ! -e "$file" ] || read -r token <"$file"
+  case ${{token:-x}} in *[!0-9]*) ;; *) [ "$token" -le "$greatest" ] || greatest=$token ;; esac
+done
+echo "token=$greatest"
 # By fencing token: it grows with every decision, whatever the clock and the folders' times say.
-grep -H '^token=' {OPS}/*/spec 2>/dev/null | sed -n 's|^{OPS}/\\([^/]*\\)/spec:token=\\([0-9]*\\)$|\\2 \\1|p' | sort -rn | head -n {SHOWN} | while read -r _ id; do
+for spec in {OPS}/*/spec; do
+  [ -e "$spec" ] || continue
+  id=${{spec%/spec}}
+  while IFS== read -r key value; do [ "$key" != token ] || echo "$value ${{id##*/}}"; done <"$spec"
+done | sort -rn | head -n {SHOWN} | while read -r _ id; do
   echo operation
   read_operation "{OPS}/$id"
 done

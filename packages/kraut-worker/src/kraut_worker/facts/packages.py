@@ -13,13 +13,16 @@ set -- {SIMULATE}
 # Before the first refresh kraut's lists are empty: the host's own are better than none.
 [ ! -e {FOLDER}/refreshed ] || set -- "$@" -c {FOLDER}/apt.conf
 dpkg-query -W -f '${{db:Status-Want}} ${{Package}}\\n' | sed -n 's/^hold /held /p'
-dpkg --audit | sed -n 's/^ \\([a-z0-9][^ ]*\\).*/broken \\1/p'
+out=$(dpkg --audit)
+[ -z "$out" ] || printf '%s\\n' "$out" | sed -n 's/^ \\([a-z0-9][^ ]*\\).*/broken \\1/p'
 # An interrupted dpkg leaves its journal behind even where every package looks whole; apt refuses to work then.
-ls /var/lib/dpkg/updates | grep -q -x '[0-9]*' && echo 'broken dpkg'
+for file in /var/lib/dpkg/updates/*; do
+  case ${{file##*/}} in *[!0-9]*) ;; *) echo 'broken dpkg'; break ;; esac
+done
 out=$(apt-get "$@" upgrade --with-new-pkgs) || exit
-printf '%s\\n' "$out" | sed -n 's/^Inst /all /p'
 # Where nothing is pending, nothing of it is a security update: half of the work for a host that is up to date.
-printf '%s\\n' "$out" | grep -q '^Inst ' || exit 0
+case $out in *'Inst '*) ;; *) exit 0 ;; esac
+printf '%s\\n' "$out" | sed -n 's/^Inst /all /p'
 if [ -e {FOLDER}/security.preferences ]; then
   out=$(apt-get "$@" -o Dir::Etc::Preferences={FOLDER}/security.preferences upgrade --with-new-pkgs) || exit
 fi

@@ -35,6 +35,8 @@ while [ "$steps" -lt @STEPS@ ] && [ ! -e "$dir/result" ]; do
   steps=$((steps + 1))
 done
 read_operation "$dir"
+# After the result: the output was complete by then.
+printf 'size=%s\\n' "$(stat -c %s "$dir/out" 2>/dev/null || echo 0)"
 echo chunk
 [ ! -e "$dir/out" ] || tail -c "+$((offset + 1))" "$dir/out" | head -c @MAX@
 """

@@ -8,7 +8,6 @@ from typing import Final, get_args
 from kraut_core.errors import UnknownOutcomeError
 from kraut_worker.operations.layout import KEPT_FOLDERS, OPS, RELEASED, ROOT
 from kraut_worker.operations.outcome import OperationSpec, StartOutcome, StartResult
-from kraut_worker.operations.reading import READ_FUNCTION
 from kraut_worker.operations.unit import RUN
 from kraut_worker.ports import CommandResult
 
@@ -37,7 +36,6 @@ check_released() {
   released=$(cat @RELEASED@ 2>/dev/null)
   [ -z "$released" ] || [ "$token" -gt "$released" ] || refuse RefusedToken "$released"
 }
-@READ@
 running_unit() {
   systemctl list-units --no-legend --plain --full --type=service \\
     --state=active,activating,reloading,deactivating 'kraut-*.service' | sed -n 's/^kraut-\\([0-9a-f-]\\{36\\}\\)\\.service .*/\\1/p' | head -n 1
@@ -108,7 +106,6 @@ def start_script(spec: OperationSpec) -> str:
     if end in spec.script:
         raise ValueError("an operation's script must not name its own end marker")
     values = {
-        "READ": READ_FUNCTION,
         "SCRIPT": spec.script.rstrip("\n"),
         "RUN": RUN,
         "ID": spec.id,

@@ -32,12 +32,19 @@ child=$!
 # would end what writes, nor by a limit, which would count for every file. Where files have no holes, it is begun afresh.
 cut=0
 bound_output() {{
-  end=$(($(stat -c %s "$dir/out") - {KEPT_OUTPUT_BYTES}))
+  size=$(stat -c %s "$dir/out")
+  end=$((size - {KEPT_OUTPUT_BYTES}))
   [ $((end - cut)) -gt {MAX_OUTPUT_BYTES - KEPT_OUTPUT_BYTES} ] || return 0
   if fallocate --punch-hole --offset "$cut" --length $((end - cut)) "$dir/out" 2>/dev/null; then cut=$end; else truncate -s 0 "$dir/out"; fi
 }}
 # Silently: what it is doing when it is killed at the end is nothing of the operation's output.
-while sleep 1; do bound_output; done 2>/dev/null &
+# Every second while it prints much; else less and less often, up to four: many hosts that share a machine would feel it.
+pause=1 seen=0
+while sleep "$pause"; do
+  bound_output
+  if [ $((size - seen)) -gt {KEPT_OUTPUT_BYTES} ]; then pause=1; elif [ "$pause" -lt 4 ]; then pause=$((pause * 2)); fi
+  seen=$size
+done 2>/dev/null &
 watchdog=$!
 while :; do
   wait "$child"
