@@ -79,6 +79,7 @@ def _publishing(stage: Stage, folder: Path) -> Iterator[Subject]:
 
 def _round(stage: Stage, components: Mapping[str, Component], proxy: Subject, interval: int) -> dict[str, Sample]:
     _restart(stage, components[WORKER], {})
+    _rest(components[WORKER])
     quiet = _spent(_pids(components, proxy), lambda: time.sleep(WINDOW_SECONDS))
     _restart(stage, components[WORKER], {"KRAUT_WORKER_SWEEP_INTERVAL_SECONDS": str(interval)})
     pids = _pids(components, proxy)
@@ -115,6 +116,17 @@ def _sweep(worker: Component, size: int, interval: int) -> float:
         # Each scrape costs the worker milliseconds too, that are not of the sweep.
         time.sleep(5)
     return looks
+
+
+def _rest(worker: Component) -> None:
+    """Wait until nobody looks any more: the sweep that the round before waited for may have been followed by another."""
+    deadline = time.monotonic() + 600
+    before = -1.0
+    while (looks := _looks(worker)) != before:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"expected no looks without a sweep, found {looks - before:.0f} more after 600 s")
+        before = looks
+        time.sleep(10)
 
 
 def _looks(worker: Component) -> float:
