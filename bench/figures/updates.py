@@ -91,8 +91,8 @@ def _prepare(stage: Stage) -> None:
 def _managers_first(stage: Stage, components: list[Component]) -> Iterator[None]:
     """Fifty hosts are fifty sessions and more, among which the kernel divides the processor (sched(7), autogroup): Temporal would get a
     hundredth of it, and a manager has its own processors elsewhere. The peers are children of this thread, and inherit its priority."""
-    servers = [*stage.plane.daemons, stage.temporal.daemon]
-    pids = [part.pid for part in (*servers, *components)]
+    servers = (*stage.plane.daemons, stage.temporal.daemon)
+    pids = [server.pid for server in servers] + [component.pid for component in components]
     with ExitStack() as stack:
         allowed = [stack.enter_context(preferred(pid)) for pid in pids if pid is not None]
         if not allowed or not all(allowed):
