@@ -3,8 +3,6 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +10,6 @@ from bench import objects
 from bench.figure import Aim, Figure
 from bench.figures.facts import ansible_environment
 from bench.peers.build import FOLDER, tool_environment
-from bench.priority import preferred
 from bench.sample import Sample, Samples, interleave
 from bench.stage import Stage
 from bench.subject import ROOT
@@ -48,14 +45,13 @@ apt.upgrade()
 
 def measure(stage: Stage) -> Samples:
     """Every contender installs the same three packages on the same hosts, as root; then they are put back."""
-    with tempfile.TemporaryDirectory(prefix="kraut-bench-") as name, asyncio.Runner() as runner, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="kraut-bench-") as name, asyncio.Runner() as runner:
         stage.say(f"starting {stage.sizes.hosts} hosts")
         _prepare(stage)
         files = write_files(stage.lab, targets_of(stage.lab, len(stage.lab.hosts)), Path(name))
         stage.notes.append(
             f"{len(stage.lab.hosts)} real hosts on the same cores, three packages each from an archive on this machine; "
-            "kraut: operator, worker, Temporal and API server as shipped, the hosts known before; every contender's manager goes "
-            "before the hosts, which would not share its cores elsewhere"
+            "kraut: operator, worker, Temporal and API server as shipped, the hosts known before"
         )
         components = [stage.component(name, HOME) for name in ("operator", "worker")]
         kube_context = objects.connect(stage.plane)
@@ -65,7 +61,6 @@ def measure(stage: Stage) -> Samples:
                 component.start(env=stage.component_settings(HOME))
             fleet = Fleet(kube, HOME, stage.lab.hosts, stage.lab.ssh.private_key.read_text())
             runner.run(fleet.make())
-            stack.enter_context(_managers_first(stage, components))
             contenders = {KRAUT: partial(_kraut, stage, runner, fleet, components)}
             for contender, (argv, env) in _commands(files, Path(name)).items():
                 contenders[contender] = partial(_peer, stage, argv, env)
@@ -85,19 +80,6 @@ def _prepare(stage: Stage) -> None:
     only_lab = r"sed -i '\|/debian|d' /etc/apt/sources.list && apt-get -qq update"
     install = f"DEBIAN_FRONTEND=noninteractive apt-get -yqq install --allow-downgrades {names} >/dev/null"
     in_parallel([partial(host.exec, f"{only_lab} && {install}") for host in stage.lab.hosts], workers=4)
-
-
-@contextmanager
-def _managers_first(stage: Stage, components: list[Component]) -> Iterator[None]:
-    """Fifty hosts are fifty sessions and more, among which the kernel divides the processor (sched(7), autogroup): Temporal would get a
-    hundredth of it, and a manager has its own processors elsewhere. The peers are children of this thread, and inherit its priority."""
-    servers = (*stage.plane.daemons, stage.temporal.daemon)
-    pids = [server.pid for server in servers] + [component.pid for component in components]
-    with ExitStack() as stack:
-        allowed = [stack.enter_context(preferred(pid)) for pid in pids if pid is not None]
-        if not allowed or not all(allowed):
-            stage.notes.append("real-time priority was not allowed: the managers waited for the hosts")
-        yield
 
 
 def _put_back(stage: Stage) -> None:
