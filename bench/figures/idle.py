@@ -79,8 +79,7 @@ def _publishing(stage: Stage, folder: Path) -> Iterator[Subject]:
 
 def _round(stage: Stage, components: Mapping[str, Component], proxy: Subject, interval: int) -> dict[str, Sample]:
     _restart(stage, components[WORKER], {})
-    _rest(components[WORKER])
-    quiet = _spent(_pids(components, proxy), lambda: time.sleep(WINDOW_SECONDS))
+    quiet = _quiet(_pids(components, proxy), components[WORKER])
     _restart(stage, components[WORKER], {"KRAUT_WORKER_SWEEP_INTERVAL_SECONDS": str(interval)})
     pids = _pids(components, proxy)
     looks: list[float] = []
@@ -118,15 +117,18 @@ def _sweep(worker: Component, size: int, interval: int) -> float:
     return looks
 
 
-def _rest(worker: Component) -> None:
-    """Wait until nobody looks any more: the sweep that the round before waited for may have been followed by another."""
-    deadline = time.monotonic() + 600
-    before = -1.0
-    while (looks := _looks(worker)) != before:
+def _quiet(pids: dict[str, int], worker: Component) -> dict[str, tuple[float, float]]:
+    """What is spent in a window without a look: the sweep of the round before may have been followed by another."""
+    deadline = time.monotonic() + 900
+    while True:
+        before = _looks(worker)
+        spent = _spent(pids, lambda: time.sleep(WINDOW_SECONDS))
+        if (looks := _looks(worker)) == before:
+            return spent
         if time.monotonic() > deadline:
-            raise TimeoutError(f"expected no looks without a sweep, found {looks - before:.0f} more after 600 s")
-        before = looks
-        time.sleep(10)
+            raise TimeoutError(
+                f"expected no looks without a sweep, found {looks - before:.0f} in {WINDOW_SECONDS:.0f} s"
+            )
 
 
 def _looks(worker: Component) -> float:

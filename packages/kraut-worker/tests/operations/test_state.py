@@ -1,9 +1,14 @@
 """The table of operations.state, and that nothing unknown is ever an end (fault matrix: I12)."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraut_worker.operations.reading import observe, read_state
+from kraut_worker.operations.reading import READ_FUNCTION, observe, read_state
 from kraut_worker.operations.state import TERMINAL, Observation, decide_state
 
 HERE, BEFORE = "boot-here", "boot-before"
@@ -45,6 +50,26 @@ def test_a_claim_whose_boot_id_was_not_written_is_of_the_boot_it_was_decided_in(
 
 def test_a_result_without_an_exit_code_is_no_result() -> None:
     assert read_state({**answer(), "result.exitCode": ""}).state == "Lost"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="hosts run Linux: /proc tells their boot id")
+@pytest.mark.parametrize("result", ["", "exitCode=", "exitCode=0"], ids=["empty", "cut", "whole"])
+@pytest.mark.parametrize("claim", ["", "{boot}", "{boot}\n"], ids=["empty", "no newline", "whole"])
+@pytest.mark.parametrize("shell", [["dash"], ["bash", "--posix"]], ids=["dash", "bash"])
+def test_what_a_full_disk_leaves_is_read_as_an_end(tmp_path: Path, shell: list[str], claim: str, result: str) -> None:
+    """The result's blocks could not be allocated: then it is made all the same, with nothing in it, and nobody may wait for more."""
+    folder = tmp_path / "0d9d57d2-c0f0-4e07-a7ae-2b1eb6e7a9e5"
+    (folder / "claim").mkdir(parents=True)
+    for boot in (Path("/proc/sys/kernel/random/boot_id").read_text().strip(), BEFORE):
+        (folder / "spec").write_text(f"type=Reboot\ntoken=3\nbootID={boot}\ncreated=1\n")
+        (folder / "claim" / "bootID").write_text(claim.format(boot=boot))
+        (folder / "result").write_text(result)
+        script = f"{READ_FUNCTION}\nread_operation '{folder}'"
+        said = subprocess.run([*shell, "-c", script], capture_output=True, text=True, check=True)
+        values = dict(line.split("=", 1) for line in said.stdout.splitlines())
+        ended = "Rebooted" if boot == BEFORE else "Lost"
+        assert read_state(values).state == ("Done" if result == "exitCode=0" else ended)
+        assert said.stderr == ""
 
 
 @given(

@@ -1,4 +1,4 @@
-"""How the host is asked about operations, and how its answer is read: first the unit, then the result."""
+"""How the host is asked about operations, and how its answer is read: first the unit, unless there is a result, then the result."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,10 +9,11 @@ READ_FUNCTION: Final = """
 # prefixed PREFIX FILE: its lines. Here and below by the shell itself: a process costs the host a hundred times as much.
 prefixed() { while IFS= read -r line || [ -n "$line" ]; do printf '%s%s\\n' "$1" "$line"; done <"$2"; }
 # read_operation FOLDER: prints key=value lines. The unit is asked before the result is looked for: a unit that is gone
-# has written its result, if it ever will. Where the result is there already, the unit has nothing to add.
+# has written its result, if it ever will. Where the result is there already, the unit is over but for syncing it; one without an exit
+# code (its disk was full) is as good as none, and a unit that counted as active would be waited for for ever.
 read_operation() {
   printf 'id=%s\\n' "${1##*/}"
-  unit=ended
+  unit=inactive
   [ -e "$1/result" ] || unit=$(systemctl show --property=ActiveState --value "kraut-${1##*/}.service" 2>/dev/null)
   printf 'unit=%s\\n' "${unit:-unknown}"
   [ ! -e "$1/spec" ] || prefixed spec. "$1/spec"

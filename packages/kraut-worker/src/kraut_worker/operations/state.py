@@ -1,6 +1,7 @@
 """What an operation's folder and unit say, and what that means (pure).
 
-The host is read in this order, so that nothing is missed in between: first the unit, then the result.
+The host is read in this order, so that nothing is missed in between: first the unit (it counts as gone where there is a result), then
+the result.
 
 ======  ======  ======  ==================  ============================================================
 spec    result  unit    claim               state
@@ -30,7 +31,8 @@ class OperationState:
 
     ``exit_code`` is set when Done. ``boot_id`` is the boot it began in ("" when it never began), ``current_boot_id`` the
     one that runs now: a reboot succeeded only if they differ. ``chunk`` is its output (stdout and stderr) from the offset
-    asked for, ``offset`` the one to ask for next, ``size`` how much there is now.
+    asked for, ``offset`` the one to ask for next, ``size`` how much there is now (0 in
+    the facts of a host).
     """
 
     state: State

@@ -35,7 +35,7 @@ bound_output() {{
   size=$(stat -c %s "$dir/out")
   end=$((size - {KEPT_OUTPUT_BYTES}))
   [ $((end - cut)) -gt {MAX_OUTPUT_BYTES - KEPT_OUTPUT_BYTES} ] || return 0
-  if fallocate --punch-hole --offset "$cut" --length $((end - cut)) "$dir/out" 2>/dev/null; then cut=$end; else truncate -s 0 "$dir/out"; fi
+  if fallocate --punch-hole --offset "$cut" --length $((end - cut)) "$dir/out" 2>/dev/null; then cut=$end; else truncate -s 0 "$dir/out"; size=0; fi
 }}
 # Silently: what it is doing when it is killed at the end is nothing of the operation's output.
 # Every second while it prints much; else less and less often, up to four: many hosts that share a machine would feel it.
