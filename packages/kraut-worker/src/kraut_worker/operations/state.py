@@ -31,8 +31,7 @@ class OperationState:
 
     ``exit_code`` is set when Done. ``boot_id`` is the boot it began in ("" when it never began), ``current_boot_id`` the
     one that runs now: a reboot succeeded only if they differ. ``chunk`` is its output (stdout and stderr) from the offset
-    asked for, ``offset`` the one to ask for next, ``size`` how much there is now (0 in
-    the facts of a host).
+    asked for, ``offset`` the one to ask for next, ``size`` how much there is now (0 in the facts of a host).
     """
 
     state: State
