@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import asyncssh
 import pytest
 
-from kraut_core.errors import KrautError, MachineIdentityError, PrivilegeError, UnsupportedHostError
+from kraut_core.errors import KrautError, MachineIdentityError, UnreachableError, UnsupportedHostError
 from kraut_worker.adapters.ssh import SshConnector, SshSettings
 from kraut_worker.ports import Credentials, HostTarget
 
@@ -24,7 +25,7 @@ class NotingServer:
     machine_id: str = FOUND
     scripts: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
-    mute: bool = False
+    answer: Literal["root", "nothing", "cut"] = "root"
 
 
 @pytest.fixture
@@ -33,8 +34,11 @@ async def server() -> AsyncIterator[NotingServer]:
 
     async def answer(process: asyncssh.SSHServerProcess[str]) -> None:
         noting.commands.append(process.command or "")
-        if noting.mute:
+        if noting.answer == "nothing":
             await asyncio.Event().wait()
+        if noting.answer == "cut":
+            process.channel.get_connection().abort()
+            return
         script = await process.stdin.read()
         noting.scripts.append(script)
         marker = script.partition("printf '%s %s\\n' ")[2].split()
@@ -100,9 +104,17 @@ async def test_a_machine_id_that_is_none_is_refused(server: NotingServer) -> Non
     assert caught.value.reason == "MachineIDMissing"
 
 
-async def test_a_command_that_says_nothing_at_all_is_no_root_shell(server: NotingServer) -> None:
-    server.mute = True
-    with pytest.raises(KrautError) as caught:
+async def test_a_first_command_that_says_nothing_at_all_is_a_host_out_of_reach(server: NotingServer) -> None:
+    server.answer = "nothing"
+    with pytest.raises(UnreachableError, match="nothing else was run") as caught:
         await run(server.target, SshSettings(login_timeout_seconds=1))
-    assert not isinstance(caught.value, PrivilegeError)
-    assert not caught.value.permanent
+    assert caught.value.reason == "LoginTimeout"
+    assert len(server.commands) == 1
+
+
+async def test_a_connection_lost_before_the_machine_was_known_is_a_login_that_failed(server: NotingServer) -> None:
+    server.answer = "cut"
+    with pytest.raises(UnreachableError) as caught:
+        await run(server.target)
+    assert caught.value.reason == "ConnectionDropped"
+    assert len(server.commands) == 1

@@ -10,6 +10,7 @@ from kraut_core.errors import (
     AuthenticationError,
     HostKeyMismatchError,
     KrautError,
+    UnknownOutcomeError,
     UnreachableError,
 )
 from kraut_worker.adapters.ssh.keys import describe_key
@@ -54,6 +55,17 @@ def explain_failure(error: Exception, target: HostTarget, *, connected: bool, ba
     if isinstance(error, OSError):
         return _socket_failed(where, error)
     return _protocol_failed(where, target, error)
+
+
+def explain_silence(error: UnknownOutcomeError, where: str) -> UnreachableError:
+    """The error of kraut for a login whose first command, which only reads, has no result: nothing of the caller's was run."""
+    if error.reason == "ConnectionLost":
+        return _dropped(where)
+    return UnreachableError(
+        f"{where} accepted the login, then did not answer in time which machine it is (/etc/machine-id); nothing else was run: "
+        "the host is overloaded, or the user's shell or sudo hangs",
+        reason="LoginTimeout",
+    )
 
 
 def _denied(where: str, target: HostTarget, error: Exception, banner: str) -> KrautError | None:

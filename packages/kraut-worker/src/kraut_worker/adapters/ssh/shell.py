@@ -5,8 +5,8 @@ from asyncio import Semaphore
 
 import asyncssh
 
-from kraut_core.errors import MachineIdentityError, UnsupportedHostError
-from kraut_worker.adapters.ssh.errors import describe_target
+from kraut_core.errors import MachineIdentityError, UnknownOutcomeError, UnsupportedHostError
+from kraut_worker.adapters.ssh.errors import describe_target, explain_silence
 from kraut_worker.adapters.ssh.keys import openssh_line
 from kraut_worker.adapters.ssh.privilege import explain_refusal
 from kraut_worker.adapters.ssh.session import ROOT_COMMAND, SUDO_COMMAND, run_script
@@ -47,12 +47,15 @@ class SshShell:
     async def read_machine_id(self, *, timeout_seconds: float) -> str:
         """Read /etc/machine-id: the first command on every connection, and the proof that the user becomes root.
 
-        Raises PrivilegeError when no root shell answered, UnsupportedHostError when there is no machine id.
+        Raises UnreachableError when nothing answered, PrivilegeError when no root shell did, UnsupportedHostError when
+        there is no machine id.
         """
         marker = secrets.token_hex(16)
-        result = await self.run(
-            f"printf '%s %s\\n' {marker} \"$(id -u)\"; cat /etc/machine-id", timeout_seconds=timeout_seconds
-        )
+        script = f"printf '%s %s\\n' {marker} \"$(id -u)\"; cat /etc/machine-id"
+        try:
+            result = await self.run(script, timeout_seconds=timeout_seconds)
+        except UnknownOutcomeError as error:
+            raise explain_silence(error, self._where) from error
         answer, _, found = result.stdout.partition(b"\n")
         if answer != f"{marker} 0".encode():
             raise explain_refusal(result, user=self._user, where=self._where)
