@@ -10,13 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from kraut_lab.daemon import Daemon
 from kraut_lab.errors import MissingRequirementError
 from kraut_lab.ports import recorded_ports, replace_taken_ports
 from kraut_lab.progress import Progress, silent
+from kraut_lab.waiting import wait_for
+
+_TOO_BUSY: Final = (429, 503, 504)
+"""How the UI's server says RESOURCE_EXHAUSTED, UNAVAILABLE and DEADLINE_EXCEEDED (grpc-gateway, HTTPStatusFromCode)."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +107,32 @@ class TemporalServer:
 
     def describe_workflow(self, workflow_id: str, *, namespace: str = "default") -> dict[str, Any]:
         """DescribeWorkflowExecution of the latest run, as JSON from the UI's server; empty when there is none."""
-        path = f"/api/v1/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
         try:
-            with urllib.request.urlopen(f"{self.ui}{path}", timeout=120) as answer:  # noqa: S310 - http, on loopback
-                found: dict[str, Any] = json.loads(answer.read())
+            return self.ask(f"/api/v1/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}")
         except urllib.error.HTTPError as error:
             if error.code != 404:
                 raise
             return {}
-        return found
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """What the UI's server answers to a GET, as JSON; asked again while it says that the server is too busy just now.
+
+        Raises:
+            HTTPError: any other refusal.
+            WaitTimeoutError: too busy for minutes.
+        """
+
+        def answer() -> dict[str, Any] | None:
+            try:
+                with urllib.request.urlopen(f"{self.ui}{path}", timeout=120) as answer:  # noqa: S310 - http, on loopback
+                    found: dict[str, Any] = json.loads(answer.read())
+            except urllib.error.HTTPError as error:
+                if error.code not in _TOO_BUSY:
+                    raise
+                return None
+            return found
+
+        return wait_for(answer, f"Temporal to answer {path}", interval=0.2)
 
     @property
     def _ports_file(self) -> Path:

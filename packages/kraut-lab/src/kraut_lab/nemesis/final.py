@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +14,7 @@ from kraut_lab.hosts import LabHost
 from kraut_lab.nemesis.history import Event
 from kraut_lab.nemesis.packages import PACKAGES
 from kraut_lab.nemesis.scene import Scene
+from kraut_lab.temporal import TemporalServer
 
 _INSPECT: Final = """
 echo boot=$(cat /proc/sys/kernel/random/boot_id)
@@ -67,24 +66,25 @@ def installed(machine: LabHost) -> dict[str, str]:
 def describe_workflows(scene: Scene) -> list[Event]:
     """All runs of all workflows of the scene: fields of events ``workflow``."""
     query = quote(f'WorkflowId STARTS_WITH "{scene.workflow_prefix}Host/"')
-    base = f"{scene.lab.temporal.ui}/api/v1/namespaces/default/workflows"
+    temporal = scene.lab.temporal
+    base = "/api/v1/namespaces/default/workflows"
     found: list[Event] = []
     token = ""
     while True:
-        page = _get(f"{base}?query={query}&nextPageToken={quote(token)}")
-        found += [_workflow(base, execution) for execution in page.get("executions", [])]
+        page = temporal.ask(f"{base}?query={query}&nextPageToken={quote(token)}")
+        found += [_workflow(temporal, base, execution) for execution in page.get("executions", [])]
         token = page.get("nextPageToken") or ""
         if not token:
             return found
 
 
-def _workflow(base: str, execution: dict[str, Any]) -> Event:
+def _workflow(temporal: TemporalServer, base: str, execution: dict[str, Any]) -> Event:
     id_, run = execution["execution"]["workflowId"], execution["execution"]["runId"]
     path = f"{base}/{quote(id_, safe='')}"
-    described = _get(f"{path}?execution.runId={run}")
+    described = temporal.ask(f"{path}?execution.runId={run}")
     events, token = [], ""
     while True:
-        page = _get(f"{path}/history?execution.runId={run}&nextPageToken={quote(token)}")
+        page = temporal.ask(f"{path}/history?execution.runId={run}&nextPageToken={quote(token)}")
         events += page["history"].get("events", [])
         token = page.get("nextPageToken") or ""
         if not token:
@@ -107,9 +107,3 @@ def _workflow(base: str, execution: dict[str, Any]) -> Event:
         "taskFailures": causes,
         "events": len(events),
     }
-
-
-def _get(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - http, on loopback
-        found: dict[str, Any] = json.loads(answer.read())
-    return found
