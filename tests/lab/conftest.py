@@ -133,7 +133,7 @@ class Desk:
         path = f"{POLICIES.format(namespace=self.namespace)}/{name}"
         return self._sent("PATCH", f"{path}?fieldManager=person&force=true", body, APPLY)
 
-    def wait_reservations(self, policy, names, *, seconds=60):
+    def wait_reservations(self, policy, names, *, seconds=DEADLINE):
         """Wait until exactly these hosts hold a place in the budget of a policy."""
         path = f"{POLICIES.format(namespace=self.namespace)}/{policy}"
         deadline = time.monotonic() + seconds

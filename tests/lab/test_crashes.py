@@ -84,7 +84,7 @@ def test_worker_killed_while_the_host_is_down_sees_it_come_back(desk, machine, w
     update.let_go_on()
     machine.break_boot()
     handle = desk.host(machine, operatingSystem={"updates": "All"})
-    wait_until(lambda: machine.pid is None, "the host to go down")
+    wait_until(lambda: machine.pid is None, "the host to go down", timeout=300)
 
     worker.kill(signal.SIGKILL)
     worker.wait_ready()
@@ -230,7 +230,7 @@ def test_a_host_that_does_not_come_back_is_unknown_and_keeps_its_place(desk, mac
     desk.policy(policy, rollingUpdate={"maxUnavailable": 1}, progressDeadlineSeconds=30)
     machine.break_boot()
     handle = desk.host(machine, upgradePolicyRef={"name": policy}, operatingSystem={"updates": "All"})
-    wait_until(lambda: machine.pid is None, "the host to go down")
+    wait_until(lambda: machine.pid is None, "the host to go down", timeout=300)
     waiting = desk.host(other, upgradePolicyRef={"name": policy}, operatingSystem={"updates": "All"})
     waiting.wait_condition("Reconciling", "True", "WaitingForBudget")
 
@@ -243,6 +243,7 @@ def test_a_host_that_does_not_come_back_is_unknown_and_keeps_its_place(desk, mac
     waiting.wait(lambda found: found["status"].get("lastHandledRequest"), "the request to be seen")
     assert operations(waiting.get()) == []
 
+    desk.policy(policy, rollingUpdate={"maxUnavailable": 1}, progressDeadlineSeconds=600)
     machine.power_on()
     handle.request()  # else kraut looks within a minute
     handle.wait_up_to_date()

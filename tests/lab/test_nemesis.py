@@ -23,7 +23,7 @@ def alone(lab):
 
 
 @pytest.mark.lab
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_random_faults_on_two_hosts_break_nothing(alone, tmp_path):
     machines = alone.hosts[:2]
     faults = make_schedule(SEED, hosts=len(machines), minutes=MINUTES)

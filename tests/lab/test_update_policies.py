@@ -124,6 +124,7 @@ def test_an_exclusion_wins_over_the_window(desk, machine, lab):
     assert installed(machine) == []
 
 
+@pytest.mark.timeout(1800)
 def test_hosts_that_share_a_policy_share_its_budget(desk, machines, lab, recording):
     for machine in machines:
         give_updates(lab, machine, DebPackage("kraut-t-budget", "1.1", requires_reboot=True))
@@ -132,7 +133,7 @@ def test_hosts_that_share_a_policy_share_its_budget(desk, machines, lab, recordi
         desk.host(machine, operatingSystem={"updates": "All"}, upgradePolicyRef={"name": "one"}) for machine in machines
     ]
     for handle in handles:
-        handle.wait_up_to_date()
+        handle.wait_up_to_date(seconds=900)  # one after the other
 
     spans = sorted(
         (operation["startTime"], operation["completionTime"], handle.name)
@@ -237,7 +238,7 @@ def test_deleting_a_host_that_is_gone_does_not_hang(desk, machine):
     machine.power_off()
 
     handle.delete()
-    handle.wait_gone(seconds=90)
+    handle.wait_gone()
 
     assert "CleanupSkipped" in [event["reason"] for event in desk.events(handle.name)]
 

@@ -26,7 +26,7 @@ class Kraut:
             capture_output=True,
             text=True,
             env=self.environment,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert check is None or result.returncode == check, (
@@ -43,7 +43,7 @@ class Kraut:
             capture_output=True,
             text=True,
             env=self.environment,
-            timeout=120,
+            timeout=300,
             check=check,
         )
 

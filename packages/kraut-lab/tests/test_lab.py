@@ -20,7 +20,7 @@ from kraut_lab.names import LabNames
 from kraut_lab.processes import kill_all
 from kraut_lab.settings import load_lab_settings
 from kraut_lab.teardown import find_left
-from kraut_lab.waiting import wait_until
+from kraut_lab.waiting import wait_for, wait_until
 
 MakeLab = Callable[[str], Lab]
 
@@ -80,13 +80,18 @@ def kraut_lab(state_dir: Path, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
 
 
+def when_ready(state_dir: Path) -> subprocess.CompletedProcess[str] | None:
+    """``status``, once all is ready: it has a second per part, which may be short where much else runs."""
+    status = kraut_lab(state_dir, "status", "-o", "json")
+    return status if status.returncode == 0 else None
+
+
 def test_the_commands(tmp_path: Path) -> None:
     folder = tmp_path / "default"
     try:
         up = kraut_lab(tmp_path, "up", "--hosts", "1", "--no-components")
         assert (up.returncode, up.stdout) == (0, ""), up.stderr
-        status = kraut_lab(tmp_path, "status", "-o", "json")
-        assert status.returncode == 0, status.stdout
+        status = wait_for(lambda: when_ready(tmp_path), "all parts to be ready at one look")
         wanted = {part["name"]: part["state"] for part in json.loads(status.stdout) if part["wanted"]}
         assert set(wanted.values()) == {"Ready"}
         assert len(traces(folder)) > 10
@@ -213,7 +218,7 @@ def test_nothing_outlives_a_killed_test_session(tmp_path: Path) -> None:
     environment = {**os.environ, "KRAUT_LAB_STATE_DIR": str(state_dir)}
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "kraut_lab_hosts=1", "test_it.py"]
     with subprocess.Popen(argv, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as session:
-        wait_until(lambda: ready.exists() or session.poll() is not None, "the lab to be up", timeout=120)
+        wait_until(lambda: ready.exists() or session.poll() is not None, "the lab to be up", timeout=400)
         folder = Path(ready.read_text())
         assert len(traces(folder)) > 10
         session.kill()

@@ -119,12 +119,14 @@ async def test_a_process_that_stood_still_still_hears_a_client_between_requests(
 
 
 async def test_a_process_that_stood_still_still_writes_to_who_reads_on(monkeypatch):
-    monkeypatch.setattr(protocol, "UNREAD_SECONDS", PATIENCE_SECONDS)
+    # What is heard after a standstill gets the last seconds of the time: many, for where much else runs.
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 3)
+    monkeypatch.setattr(protocol, "LAST_SECONDS", 2.5)
     server = make_server(timeout_keep_alive=3600)
     async with listening(server) as port:
         reader, writer = await ask_on(server, port, lambda connection: connection.flow.write_paused)
         [connection] = server.server_state.connections
-        time.sleep(1.5 * PATIENCE_SECONDS)
+        time.sleep(4.5)
         for _ in range(3):
             await asyncio.sleep(0)
         async with asyncio.timeout(150):
@@ -293,11 +295,18 @@ def test_who_does_not_finish_the_handshake_is_disconnected(loop, tls):
             done, _ = await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             assert done == {ended}
-            async with Connection.open(port, context) as connection:
-                assert (await connection.get("/")).status == 200
+            assert await until_answered(port, context) == 200
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(both())
+
+
+async def until_answered(port, context):
+    """The status of an answer over TLS; where much else runs a handshake may take longer than its second, and is begun anew."""
+    while True:
+        with contextlib.suppress(OSError):
+            async with Connection.open(port, context) as connection:
+                return (await connection.get("/")).status
 
 
 @LOOPS

@@ -195,7 +195,7 @@ async def test_an_api_server_that_is_down_or_silent_changes_nothing(
 async def test_after_max_stale_it_answers_503_until_the_api_server_is_back(
     settings, proxy_kubeconfig, control_plane, tmp_path
 ):
-    stale = {"KRAUT_OIDC_MAX_STALE_SECONDS": "15"}
+    stale = {"KRAUT_OIDC_MAX_STALE_SECONDS": "15", "KRAUT_OIDC_TIMEOUT_SECONDS": "5"}
     async with behind_a_link(settings, control_plane, proxy_kubeconfig, tmp_path, **stale) as (proxy, link):
         wanted = await proxy.until_get(JWKS_PATH, good)
         link.refusing = True

@@ -89,13 +89,13 @@ async def test_labels_owners_and_definitions_that_come_later(
     definitions: None,
 ) -> None:
     async with running(home, control_plane.kubeconfig(), temporal_server.address) as operator:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(250):
             while "HTTP 404" not in (readyz := await _readyz(operator)):
                 await asyncio.sleep(0.05)
         assert "[-]watches failed" in readyz
         for kind in KINDS:
             await kube.post_raw(CRDS, definition(kind))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(250):
             while not (await _readyz(operator)).endswith("\nok\n"):
                 await asyncio.sleep(0.05)
 

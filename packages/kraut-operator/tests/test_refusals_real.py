@@ -78,7 +78,7 @@ async def test_watches_that_are_refused_heal_and_nothing_is_missed(
             told = [lies.enter_context(proxy.lies.refusing(path, refusal)) for path in watched(home)]
             proxy.cut_watches()
             await create_host(kube, home, "h")
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(250):
                 while not all(each.times for each in told) or "[-]watches failed" not in await operator.readyz():
                     await asyncio.sleep(0.05)
         await wait_for_signals(temporal, home, "Host", home, "h", "Initial", repeats=True)

@@ -19,7 +19,7 @@ NAMESPACE = "kraut-system"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 DEFAULT = f"{BINDINGS}/system:service-account-issuer-discovery"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 SHIPPED = [document for document in rbac() if document["metadata"]["name"] == NAME]
 PLACES = {
     "ServiceAccount": f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts",

@@ -47,6 +47,7 @@ def test_a_reboot_that_never_happens_is_a_failure_and_says_so(desk, machines, he
     finally:
         machine.exec(f"rm -f {NO_REBOOT}; systemctl daemon-reload")
 
+    desk.policy("strict", backoffLimit=0, progressDeadlineSeconds=600, **rolling)
     handle.request()
     host = handle.wait_up_to_date()
     assert operations(host)[0] == ("Reboot", "Succeeded")
@@ -65,12 +66,12 @@ def test_a_lock_that_is_held_keeps_the_place_no_longer_than_the_work(desk, machi
     with package_lock_held(machine):
         handle = desk.host(machine, operatingSystem={"updates": "All"}, upgradePolicyRef={"name": "one"})
         handle.wait_operation("UpdatePackages", result="Running")
-        desk.wait_reservations("one", [handle.name], seconds=60)
+        desk.wait_reservations("one", [handle.name])
         assert update.effects() == []
     host = handle.wait_up_to_date()
     assert operations(host) == [("UpdatePackages", "Succeeded")]
     assert update.effects() == [(update.name, "1.1")]
-    desk.wait_reservations("one", [], seconds=60)
+    desk.wait_reservations("one", [])
 
 
 @pytest.mark.fault(row=17, fault="the unit cannot begin", invariants=("I1", "I3", "I6", "I12"))
@@ -92,7 +93,7 @@ def test_an_operation_that_never_begins_is_told_and_tried_again(desk, machine, h
     host = handle.wait_up_to_date()
     assert operations(host)[0] == ("UpdatePackages", "Succeeded")
     assert update.effects() == [(update.name, "1.1")]
-    desk.wait_reservations("one", [], seconds=60)
+    desk.wait_reservations("one", [])
 
 
 @pytest.mark.fault(row=20, fault="object deleted and recreated in mid operation", invariants=("I3", "I5"))
@@ -111,7 +112,7 @@ def test_a_host_created_again_in_mid_operation_has_its_place_before_anybody_else
     machine.network.heal()
     handle.apply()
     again = handle.wait_operation("UpdatePackages", result="Running")
-    desk.wait_reservations("one", [handle.name], seconds=60)
+    desk.wait_reservations("one", [handle.name])
     waiting = desk.host(other, **shared)
     waiting.wait(lambda host: (host.get("status") or {}).get("observedGeneration"), "the other to be looked at")
     assert operations(waiting.get()) == []
@@ -121,7 +122,7 @@ def test_a_host_created_again_in_mid_operation_has_its_place_before_anybody_else
     assert host["metadata"]["uid"] == again["metadata"]["uid"]
     assert update.effects() == [(update.name, "1.1")]
     waiting.wait_up_to_date()
-    desk.wait_reservations("one", [], seconds=60)
+    desk.wait_reservations("one", [])
 
 
 def test_a_host_that_comes_under_a_policy_in_mid_operation_takes_a_place(desk, machine, held_update):
@@ -130,7 +131,7 @@ def test_a_host_that_comes_under_a_policy_in_mid_operation_takes_a_place(desk, m
     handle = desk.host(machine, operatingSystem={"updates": "All"})
     update.wait_configuring()
     handle.apply(upgradePolicyRef={"name": "late"})
-    desk.wait_reservations("late", [handle.name], seconds=60)
+    desk.wait_reservations("late", [handle.name])
     update.let_go_on()
     handle.wait_up_to_date()
-    desk.wait_reservations("late", [], seconds=60)
+    desk.wait_reservations("late", [])

@@ -62,7 +62,7 @@ def answer_request(kraut, name, *conditions):
 
     def wait_and_answer():
         jsonpath = r"jsonpath={.metadata.annotations.kraut\.dev/requested-at}"
-        kraut.kubectl("wait", "hosts.kraut.dev", name, f"--for={jsonpath}", "--timeout=60s")
+        kraut.kubectl("wait", "hosts.kraut.dev", name, f"--for={jsonpath}", "--timeout=250s")
         answer(kraut, name, *conditions)
 
     thread = threading.Thread(target=wait_and_answer)
@@ -215,7 +215,7 @@ def test_logs_of_failed_operations(web1):
 )
 def test_host_test_asks_waits_and_reports(web1, conditions, code, said):
     answering = answer_request(web1, "web1", *conditions)
-    result = web1("host", "test", "web1", "--timeout", "60s")
+    result = web1("host", "test", "web1", "--timeout", "250s")
     answering.join()
     assert result.returncode == code
     assert result.stdout.startswith("web1 (kraut@192.0.2.10:22): kraut can")

@@ -23,6 +23,7 @@ def commands():
             yield block
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("services")
 def test_the_guide_does_what_it_says(lab, borrow, kraut, tmp_path):
     host = borrow(lab.hosts[2])
@@ -39,7 +40,7 @@ def test_the_guide_does_what_it_says(lab, borrow, kraut, tmp_path):
     environment = {**kraut.environment, "KUBECONFIG": str(namespaced), "PATH": f"{programs}:/usr/bin:/bin"}
     prologue = f"set -eu\nkubectl config set-context --current --namespace={kraut.namespace} >/dev/null\n"
     result = subprocess.run(
-        ["bash"], input=prologue + script, capture_output=True, text=True, env=environment, timeout=540, check=False
+        ["bash"], input=prologue + script, capture_output=True, text=True, env=environment, timeout=1500, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
     rows = [line.split() for line in result.stdout.splitlines() if line.startswith("web1 ")]

@@ -95,7 +95,7 @@ def ssh(key, host, command, *words, user="kraut", stdin=""):
         f"{user}@{host.address}",
         command,
     ]
-    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_a_host_is_put_under_management(person, host, tmp_path):
@@ -280,8 +280,8 @@ def in_a_terminal(argv, environment, answers):
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(argv[0], argv, environment)
-    said, pending, deadline = b"", list(answers), time.monotonic() + 60
-    while time.monotonic() < deadline and select.select([terminal], [], [], 60)[0]:
+    said, pending, deadline = b"", list(answers), time.monotonic() + 300
+    while time.monotonic() < deadline and select.select([terminal], [], [], 300)[0]:
         try:
             said += os.read(terminal, 4096)
         except OSError:

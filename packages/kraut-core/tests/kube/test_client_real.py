@@ -182,7 +182,7 @@ async def test_a_config_map_goes_with_its_owner(client: KubeClient, namespace: s
     [listed] = await client.list_config_maps(namespace, label_selector="kraut.dev/log=x")
     assert (listed, listed.data, listed.owner) == (created, {"output": "one"}, owner_of(host))
     await client.delete(Host, namespace, "h")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while await client.list_config_maps(namespace, label_selector="kraut.dev/log=x"):
             await asyncio.sleep(0.2)
 

@@ -227,7 +227,9 @@ async def test_a_kubeconfig_whose_authority_is_none_changes_nothing(tmp_path: Pa
     assert (access.server, trusted(access)) == ("https://one.example:6443", ["first"])
 
 
-async def test_files_are_not_looked_at_for_every_request(tmp_path: Path) -> None:
+async def test_files_are_not_looked_at_for_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.LOOK_SECONDS > 0
+    monkeypatch.setattr(config, "LOOK_SECONDS", 600)
     file = write_kubeconfig(tmp_path / "k", {"token": "t"})
     access = find_access(str(file))
     await access.authorization()

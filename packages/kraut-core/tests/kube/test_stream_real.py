@@ -43,7 +43,7 @@ class Watched:
     def names(self) -> set[str]:
         return {name for _, name in self.stream.objects}
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 150) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 self._more.clear()

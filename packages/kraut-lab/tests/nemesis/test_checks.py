@@ -81,7 +81,7 @@ def history_of(name, begin):
             "status": "WORKFLOW_EXECUTION_STATUS_COMPLETED",
             "pendingActivities": [],
             "pendingTaskAttempt": 0,
-            "taskFailures": ["WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND"],
+            "taskFailures": ["WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND", "TMPRL1101"],
             "events": 400,
         },
         {**host(name, f"{name}-uid", 104, observed=2, t=903.0, operations=done), "type": "DELETED"},

@@ -43,8 +43,11 @@ async def test_it_runs_as_root_and_its_output_and_exit_code_are_kept(host: Any) 
 
 
 async def test_its_end_alone_is_waited_for_whatever_it_prints(host: Any) -> None:
-    spec = host.spec("head -c 3000000 /dev/zero; until [ -e /root/go ]; do sleep 0.05; done")
+    spec = host.spec("head -c 3000000 /dev/zero; touch /root/printed; until [ -e /root/go ]; do sleep 0.05; done")
     await host.start(spec)
+    async with asyncio.timeout(300):
+        while not host.exec("ls /root/printed"):
+            await asyncio.sleep(0.1)
     state = await host.poll(spec.id, max_bytes=0, wait_seconds=3)
     assert (state.state, state.chunk, state.size) == ("Running", b"", 3_000_000)
     host.exec("touch /root/go")
@@ -193,14 +196,14 @@ def queue(host: Any) -> Iterator[None]:
 async def test_a_start_that_was_given_up_runs_nothing_when_systemd_comes_to_it(host: Any) -> None:
     """The answer is final: the place in the budget goes to another host."""
     spec = host.spec(COUNTED)
-    impatient = start_script(spec).replace("timeout 60 ", "timeout 1 ")
-    outcome = parse_start(await host.call(lambda shell: shell.run(impatient, timeout_seconds=60)), spec)
+    impatient = start_script(spec).replace("timeout 60 ", "timeout 10 ")
+    outcome = parse_start(await host.call(lambda shell: shell.run(impatient, timeout_seconds=300)), spec)
     assert outcome.result == "CannotStart"
     assert "did not start it within" in outcome.message
     assert spec.id in host.exec("systemctl list-jobs")
     assert (await host.start(spec)).result != "Started"
     host.exec("touch /root/go")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while spec.id in host.exec("systemctl list-jobs; systemctl list-units --all"):
             await asyncio.sleep(0.1)
     assert runs(host) == 0
@@ -230,8 +233,9 @@ async def test_killed_without_a_result_is_lost_and_never_runs_again(host: Any) -
 async def test_a_power_cut_in_the_middle_is_rebooted_and_never_runs_again(host: Any) -> None:
     spec = host.spec(WAITS)
     await host.start(spec)
-    state = await host.poll(spec.id, wait_seconds=5)
-    assert state.chunk == b"begun\n"
+    async with asyncio.timeout(300):
+        while (await host.poll(spec.id, wait_seconds=1)).chunk != b"begun\n":
+            pass
     host.real.power_off()
     host.real.power_on()
     state, _ = await host.finish(spec.id)
@@ -348,7 +352,7 @@ LOUD = (
 
 async def printed(host: Any, spec: OperationSpec, *, at_most: int) -> None:
     """Until an operation has printed everything, and its output takes no more than so many MiB of the disk."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while not host.exec("ls /root/printed") or mib_on_disk(host, spec) > at_most:
             await asyncio.sleep(0.1)
 

@@ -236,7 +236,7 @@ async def test_a_package_that_prints_a_gibibyte_fills_no_disk_and_its_end_is_kno
     loud.publish("2", postinst=f"yes kraut-lab | head -c 1073741824\n{postinst_fails_while('/root/fail')}")
     spec = host.spec(update_packages("All"))
     await host.start(spec)
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(500):
         while not (state := await host.poll(spec.id, max_bytes=0)).ended:
             pass
     assert (state.state, state.exit_code) == ("Done", ExitCode.PACKAGE_FAILED)
@@ -253,7 +253,7 @@ async def test_a_power_cut_in_the_middle_of_dpkg_is_repaired(host: Any, package:
     cut.publish("2", postinst=postinst_waits_for("/root/go"))
     spec = host.spec(update_packages("All"))
     await host.start(spec)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while " iF" not in cut.version:
             await asyncio.sleep(0.1)
     host.exec("sync")

@@ -41,7 +41,7 @@ async def test_bytes_that_are_not_utf8_arrive_as_they_are(sshd: Any) -> None:
 
 @pytest.mark.fault(row=18, fault="1 GiB on stdout", invariants=("I12",))
 async def test_a_gibibyte_of_output_is_cut_and_the_status_kept(sshd: Any) -> None:
-    result = await run(sshd, "head -c 1073741824 /dev/zero; exit 5", max_output=4096, timeout_seconds=120)
+    result = await run(sshd, "head -c 1073741824 /dev/zero; exit 5", max_output=4096, timeout_seconds=500)
     assert (result.exit_status, len(result.stdout), result.truncated) == (5, 4096, True)
 
 

@@ -237,7 +237,7 @@ async def test_no_answer_at_all(sshd: Any) -> None:
 
 @pytest.mark.fault(row=14, fault="accepts TCP and says nothing", invariants=("I1",))
 async def test_silent_hosts_do_not_hold_up_the_others(sshd: Any) -> None:
-    settings = SshSettings(max_handshakes=1, login_timeout_seconds=30)
+    settings = SshSettings(max_handshakes=1, login_timeout_seconds=300)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         async with SshConnector(settings) as connector:
             stuck = asyncio.ensure_future(_enter(connector, replace(sshd.target, port=silent.getsockname()[1])))

@@ -224,7 +224,9 @@ async def test_an_answer_that_this_release_does_not_know_is_no_dead_end(home):
     home.site.answers["host"] = REST
     await home.asked_again("host")
 
-    assert await home.all_ended() == {"host": [FAILED, COMPLETED]}
+    # On a slow machine it is woken once more than that.
+    [ends] = (await home.all_ended()).values()
+    assert (ends[0], ends[-1], set(ends)) == (FAILED, COMPLETED, {FAILED, COMPLETED})
     assert isinstance(await home.failure("host"), ApplicationError)
 
 

@@ -11,7 +11,9 @@ from kraut_worker.messages import AssessInput, Assessment, HostState, OperationO
 pytestmark = pytest.mark.integration
 
 REST = Assessment(outcome="Rest")
-QUICK = HostState(linger_seconds=0.2, site_patience_seconds=1)
+QUICK = HostState(linger_seconds=0.2)
+AWAY = QUICK.model_copy(update={"site": "nowhere", "site_patience_seconds": 1})
+"""At a site that nobody serves, which is soon given up."""
 
 
 def order(id_: str = "op-1") -> OperationOrder:
@@ -136,26 +138,26 @@ async def test_a_host_that_moves_while_worked_on_is_left_in_peace_until_that_is_
 
 
 async def test_a_site_that_nobody_serves_is_reported_after_the_second_wait(stage):
-    await stage.wake(QUICK.model_copy(update={"site": "nowhere"}))
+    await stage.wake(AWAY)
     await stage.at_home.until(lambda: len(stage.at_home.unserved) == 1)
     assert stage.at_home.unserved[0].site == "nowhere"
 
 
 async def test_a_corrected_site_is_found_through_the_report(stage):
     stage.at_home.site_now = lambda _: "default"
-    await (await stage.wake(QUICK.model_copy(update={"site": "nowhere"}))).result()
+    await (await stage.wake(AWAY)).result()
     assert [question.site for question in stage.site.asked] == ["default"]
     assert len(stage.at_home.unserved) == 1
 
 
 async def test_a_host_that_is_gone_is_not_looked_for_any_longer(stage):
     stage.at_home.site_now = lambda _: ""
-    await (await stage.wake(QUICK.model_copy(update={"site": "nowhere"}))).result()
+    await (await stage.wake(AWAY)).result()
     assert len(stage.at_home.unserved) == 1
 
 
 async def test_a_worker_that_comes_to_an_unserved_site_is_found_by_the_next_signal(stage):
-    handle = await stage.wake(QUICK.model_copy(update={"site": "nowhere"}))
+    handle = await stage.wake(AWAY)
     await stage.at_home.until(lambda: len(stage.at_home.unserved) == 1)
     late = stage.start_site("nowhere")
     await stage.wake()

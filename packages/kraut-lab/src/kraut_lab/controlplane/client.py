@@ -124,7 +124,7 @@ def wait_established(kubeconfig: Path, crds: Sequence[str]) -> None:
     """Wait until the API server serves these CRDs (their full names)."""
     if crds:
         names = [f"crd/{name}" for name in crds]
-        _kubectl(kubeconfig, ["wait", "--for=condition=Established", "--timeout=60s", *names])
+        _kubectl(kubeconfig, ["wait", "--for=condition=Established", "--timeout=180s", *names])
 
 
 def kubectl_path() -> str:

@@ -16,6 +16,9 @@ from kraut_lab.nemesis.packages import PACKAGES
 from kraut_lab.nemesis.scene import Scene
 from kraut_lab.temporal import TemporalServer
 
+STOOD_STILL: Final = "TMPRL1101"
+"""The SDK for Python, of a task that did not go on for two seconds ("Potential deadlock detected"): SIGSTOP is one of the faults."""
+
 _INSPECT: Final = """
 echo boot=$(cat /proc/sys/kernel/random/boot_id)
 echo broken=$(dpkg --audit | wc -l)
@@ -78,6 +81,12 @@ def describe_workflows(scene: Scene) -> list[Event]:
             return found
 
 
+def _cause(attributes: dict[str, Any]) -> str:
+    """Temporal's cause of a failed task, or the SDK's own code when it found that the process stood still."""
+    message = (attributes.get("failure") or {}).get("message", "")
+    return STOOD_STILL if STOOD_STILL in message else str(attributes.get("cause", ""))
+
+
 def _workflow(temporal: TemporalServer, base: str, execution: dict[str, Any]) -> Event:
     id_, run = execution["execution"]["workflowId"], execution["execution"]["runId"]
     path = f"{base}/{quote(id_, safe='')}"
@@ -94,7 +103,7 @@ def _workflow(temporal: TemporalServer, base: str, execution: dict[str, Any]) ->
         for p in described.get("pendingActivities") or []
     ]
     causes = [
-        event["workflowTaskFailedEventAttributes"].get("cause", "")
+        _cause(event["workflowTaskFailedEventAttributes"])
         for event in events
         if event.get("eventType") == "EVENT_TYPE_WORKFLOW_TASK_FAILED"
     ]

@@ -15,6 +15,8 @@ _HARMLESS: Final = frozenset(
         # The worker said so itself when it was told to stop, or its cache let go.
         "WORKFLOW_TASK_FAILED_CAUSE_RESET_STICKY_TASK_QUEUE",
         "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND",
+        # The process stood still; the task is tried again. A workflow that never yields shows by the number of tries.
+        "TMPRL1101",
     }
 )
 PATIENT_ATTEMPTS: Final = 3
