@@ -22,11 +22,15 @@ mkdir "$dir/claim" || exit 0
 printf '%s\\n' "$boot" >"$dir/claim/bootID"
 printf '%{RESULT_BYTES}s\\n' '' >"$dir/result.new"
 sync "$dir/result.new" "$dir/claim/bootID" "$dir/claim" "$dir"
-# At shutdown systemd sends SIGTERM to this shell only (KillMode=mixed): what runs is let finish, up to TimeoutStopSec.
-trap : TERM
+# At shutdown systemd sends SIGTERM to this shell only (KillMode=mixed): what runs is let finish, up to TimeoutStopSec. Ignored, and not
+# trapped: a trap breaks off the wait for the child, and one that ends at that moment could end with the signal's code for its own.
+trap '' TERM
 export HOME=/root LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KRAUT_OPERATION="$dir"
 # -o: the lock is flock's alone; a daemon that the script leaves behind does not keep it.
-flock -n -o -E {int(ExitCode.HOST_LOCKED)} {ROOT}/lock /bin/sh "$dir/script" &
+(
+  trap - TERM
+  exec flock -n -o -E {int(ExitCode.HOST_LOCKED)} {ROOT}/lock /bin/sh "$dir/script"
+) &
 child=$!
 # The beginning of a long output becomes a hole: its size stays what was printed, and so do offsets into it. Not by a pipe, whose end
 # would end what writes, nor by a limit, which would count for every file. Where files have no holes, it is begun afresh.
@@ -39,19 +43,18 @@ bound_output() {{
 }}
 # Silently: what it is doing when it is killed at the end is nothing of the operation's output.
 # Every second while it prints much; else less and less often, up to four: many hosts that share a machine would feel it.
-pause=1 seen=0
-while sleep "$pause"; do
-  bound_output
-  if [ $((size - seen)) -gt {KEPT_OUTPUT_BYTES} ]; then pause=1; elif [ "$pause" -lt 4 ]; then pause=$((pause * 2)); fi
-  seen=$size
-done 2>/dev/null &
+(
+  trap - TERM
+  pause=1 seen=0
+  while sleep "$pause"; do
+    bound_output
+    if [ $((size - seen)) -gt {KEPT_OUTPUT_BYTES} ]; then pause=1; elif [ "$pause" -lt 4 ]; then pause=$((pause * 2)); fi
+    seen=$size
+  done
+) 2>/dev/null &
 watchdog=$!
-while :; do
-  wait "$child"
-  code=$?
-  # A wait that the SIGTERM broke off is no end of the child.
-  kill -0 "$child" 2>/dev/null || break
-done
+wait "$child"
+code=$?
 kill "$watchdog"
 bound_output
 text=$(printf 'exitCode=%s\\nbootID=%s\\nended=%s' "$code" "$boot" "$(date +%s)")
