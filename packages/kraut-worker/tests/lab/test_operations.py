@@ -34,6 +34,13 @@ def runs(host: Any) -> int:
 WAITS = f"{COUNTED}\necho begun\nuntil [ -e /root/go ]; do sleep 0.05; done\necho over"
 
 
+async def begun(host: Any, spec: OperationSpec) -> None:
+    """Until the script itself runs, which is a moment after the start was answered."""
+    async with asyncio.timeout(300):
+        while (await host.poll(spec.id, wait_seconds=1)).chunk != b"begun\n":
+            pass
+
+
 async def test_it_runs_as_root_and_its_output_and_exit_code_are_kept(host: Any) -> None:
     spec = host.spec("id -u; echo problem >&2; exit 7")
     assert (await host.start(spec)).result == "Started"
@@ -222,6 +229,7 @@ async def test_an_operation_outlives_the_connection_that_started_it(host: Any) -
 async def test_killed_without_a_result_is_lost_and_never_runs_again(host: Any) -> None:
     spec = host.spec(WAITS)
     await host.start(spec)
+    await begun(host, spec)
     host.exec(f"systemctl kill --signal=KILL kraut-{spec.id}.service")
     state, _ = await host.finish(spec.id)
     assert state.state == "Lost"
@@ -233,9 +241,7 @@ async def test_killed_without_a_result_is_lost_and_never_runs_again(host: Any) -
 async def test_a_power_cut_in_the_middle_is_rebooted_and_never_runs_again(host: Any) -> None:
     spec = host.spec(WAITS)
     await host.start(spec)
-    async with asyncio.timeout(300):
-        while (await host.poll(spec.id, wait_seconds=1)).chunk != b"begun\n":
-            pass
+    await begun(host, spec)
     host.real.power_off()
     host.real.power_on()
     state, _ = await host.finish(spec.id)
