@@ -81,7 +81,7 @@ def history_of(name, begin):
             "status": "WORKFLOW_EXECUTION_STATUS_COMPLETED",
             "pendingActivities": [],
             "pendingTaskAttempt": 0,
-            "taskFailures": ["WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND", "TMPRL1101"],
+            "taskFailures": ["WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND"],
             "events": 400,
         },
         {**host(name, f"{name}-uid", 104, observed=2, t=903.0, operations=done), "type": "DELETED"},
@@ -199,6 +199,10 @@ def a_workflow_that_failed(events):
 
 def a_workflow_that_forgot_its_past(events):
     find(events, "workflow")[0]["taskFailures"] = ["WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR"]
+
+
+def a_workflow_that_never_yields(events):
+    find(events, "workflow")[0]["taskFailures"] = ["TMPRL1101"]
 
 
 def a_workflow_that_cannot_decide(events):
@@ -319,6 +323,7 @@ def a_reboot_before_any_package_asked_for_it(events):
         ("I5", a_second_host_while_the_first_is_down),
         ("I8", a_workflow_that_failed),
         ("I8", a_workflow_that_forgot_its_past),
+        ("I8", a_workflow_that_never_yields),
         ("I8", a_workflow_that_cannot_decide),
         ("I8", an_activity_without_end),
         ("I9", a_generation_that_goes_back),
@@ -363,6 +368,21 @@ def test_a_reboot_by_hand_needs_no_reason():
     events = good()
     by_hand = {"what": "reboot", "host": "host-1", "operation": "", "boot": f"host-1-{SECOND}", "t": 500.0}
     assert checked([*events, by_hand]) == []
+
+
+def test_a_task_of_a_worker_that_was_stopped_may_be_given_up():
+    events = good()
+    a_workflow_that_never_yields(events)
+    stop = {
+        "t": 300.0,
+        "what": "fault",
+        "number": 1,
+        "kind": "worker-stop",
+        "target": "a",
+        "phase": "begin",
+        "trouble": "",
+    }
+    assert checked([*events, stop]) == []
 
 
 def test_a_history_survives_its_file(tmp_path):

@@ -15,21 +15,23 @@ _HARMLESS: Final = frozenset(
         # The worker said so itself when it was told to stop, or its cache let go.
         "WORKFLOW_TASK_FAILED_CAUSE_RESET_STICKY_TASK_QUEUE",
         "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND",
-        # The process stood still; the task is tried again. A workflow that never yields shows by the number of tries.
-        "TMPRL1101",
     }
 )
+_STOOD_STILL: Final = frozenset({"TMPRL1101"})
+"""Harmless where a worker was stopped (SIGSTOP): the task is tried again."""
 PATIENT_ATTEMPTS: Final = 3
 
 
 def check_workflows(history: History) -> list[Violation]:
     """How every run of every workflow ended, and what it waits for."""
     found = []
+    stopped = any(history.of("fault", kind="worker-stop", phase="begin"))
+    harmless = _HARMLESS | _STOOD_STILL if stopped else _HARMLESS
     for event in history.of("workflow"):
         name = f"{event['id']} ({event['run']})"
         if not event["status"].endswith(_GOOD):
             found.append(Violation("I8", f"{name} should run or be completed, it is {event['status']}"))
-        causes = set(event["taskFailures"]) - _HARMLESS
+        causes = set(event["taskFailures"]) - harmless
         if causes:
             found.append(Violation("I8", f"{name}: workflow tasks failed: {sorted(causes)}"))
         if event["pendingTaskAttempt"] > PATIENT_ATTEMPTS:
